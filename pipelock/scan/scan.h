@@ -1,0 +1,81 @@
+/*
+ * The scan engine behind a small interface: texts and streams go in, findings come out. Pure: no libevent, no clock,
+ * no logger. Work is bounded per text and per stream; what could not be scanned whole is `unscannable`, never clean.
+ */
+#ifndef PIPELOCK_SCAN_SCAN_H
+#define PIPELOCK_SCAN_SCAN_H
+
+#include "pipelock/scan/decode.h"
+#include "pipelock/scan/rules.h"
+
+#include <stdint.h>
+
+#define SCAN_FINGERPRINT_SIZE 16
+#define SCAN_FINGERPRINT_KEY_SIZE 32
+#define SCAN_MAX_FINDINGS 32
+
+struct finding {
+	const struct rule *rule;
+	enum scan_part part;
+	enum scan_view view;
+	unsigned count;			 /* how often this rule matched here with this value */
+	uint64_t offset, length;	 /* extent in the text or stream as it was given (before any decoding), as near as the
+					    view can say; covers the whole match */
+	uint8_t fingerprint[SCAN_FINGERPRINT_SIZE]; /* HMAC-SHA256 of the matched bytes under the installation's key, cut */
+};
+
+/* Gathers what a request's parts gave. Zeroed = nothing found yet. The verdict is computed, not stored. */
+struct findings {
+	struct finding items[SCAN_MAX_FINDINGS];
+	size_t count;
+	uint64_t dropped;	  /* findings beyond the table; they still count for the verdict */
+	enum scan_part unscannable_part;
+	const char *unscannable;  /* why something could not be scanned whole; static text; NULL: all was */
+	bool blocked;		  /* some finding's action is block */
+	bool warned;
+};
+
+/* Where a text is going; decides belongs_to. Borrowed for the call (text) or the stream's life (stream). */
+struct scan_target {
+	struct span host;  /* canonical */
+	struct span field; /* SCAN_HEADER: the field's name */
+};
+
+/* A thread's scratch memory for one rule set. Not shared between threads. */
+struct scanner;
+struct scanner *scanner_new(struct ruleset *set, const uint8_t fingerprint_key[SCAN_FINGERPRINT_KEY_SIZE]);
+void scanner_free(struct scanner *scanner);
+struct ruleset *scanner_rules(const struct scanner *scanner);
+
+enum scan_result {
+	SCAN_UNSCANNABLE = -1, /* noted in findings->unscannable: budget, match limit, decoder, memory */
+	SCAN_CLEAN = 0,
+	SCAN_FOUND = 1,	       /* at least one finding was added (it may be a warning only: see findings->blocked) */
+};
+
+/*
+ * Scan a text that is there as a whole: a URL (raw and percent-decoded), a host name, a field line "Name: value".
+ * Findings are added to *out. Whatever the result is, earlier findings stay.
+ */
+enum scan_result scan_text(struct scanner *scanner, enum scan_part part, const struct scan_target *target,
+	struct span text, struct findings *out);
+
+/*
+ * A body that arrives in pieces, with hold-back. Feed it in order; after each call scan_stream_safe() says how many of
+ * the octets fed since the start may leave: no rule that could still match reaches back to them. A blocking match is
+ * found before any of its octets is safe; after SCAN_FOUND with out->blocked or SCAN_UNSCANNABLE nothing more ever
+ * becomes safe. Memory is bounded, whatever the length: the caller keeps the octets that are not safe yet, the stream
+ * keeps its window of decoded text.
+ */
+struct scan_stream;
+/* codings: the Content-Encoding chain in the order applied (RFC 9110 8.4), count 0 for identity. NULL: out of memory,
+ * or a coding that is not known (out->unscannable says so). */
+struct scan_stream *scan_stream_new(struct scanner *scanner, enum scan_part part, const struct scan_target *target,
+	const enum coding *codings, size_t coding_count, struct findings *out);
+void scan_stream_free(struct scan_stream *stream);
+enum scan_result scan_stream_feed(struct scan_stream *stream, struct span octets, bool last, struct findings *out);
+uint64_t scan_stream_safe(const struct scan_stream *stream);
+/* Octets of content (after decoding) that were held against the rules. */
+uint64_t scan_stream_scanned(const struct scan_stream *stream);
+
+#endif
