@@ -1,9 +1,9 @@
 /*
- * One connected byte stream with its buffers: TCP, or TLS over it, on a libevent base. Non-blocking, half-close both ways,
- * back-pressure by watermarks, one timer for each direction. It knows nothing of HTTP.
+ * One connected byte stream with its buffers: TCP, or TLS over it, on a libevent base. Non-blocking,
+ * half-close both ways, back-pressure by watermarks, one timer for each direction. It knows nothing of HTTP.
  *
- * Callbacks run from the event loop, never from inside a channel_* call, and may free the channel. After on_end nothing
- * more comes; the owner frees it.
+ * Callbacks run from the event loop, never from inside a channel_* call, and may free the channel. After
+ * on_end nothing more comes; the owner frees it.
  */
 #ifndef COMMON_CHANNEL_H
 #define COMMON_CHANNEL_H
@@ -35,8 +35,10 @@ struct channel_callbacks {
 	void (*on_end)(struct channel *channel, enum channel_end end, void *arg);
 };
 
-/* Takes the connected (or connecting, see channel_connect()) non-blocking descriptor. NULL: out of memory, fd is closed. */
-struct channel *channel_new(struct event_base *base, int fd, const struct channel_callbacks *callbacks, void *arg);
+/* Takes the connected (or connecting, see channel_connect()) non-blocking descriptor. NULL: out of memory, fd
+ * is closed. */
+struct channel *channel_new(
+	struct event_base *base, int fd, const struct channel_callbacks *callbacks, void *arg);
 void channel_set_callbacks(struct channel *channel, const struct channel_callbacks *callbacks, void *arg);
 
 /* Begin connect(2) on a new socket. NULL with errno. on_open or on_end (CLOSED; channel_errno()) follows. */
@@ -48,9 +50,9 @@ void channel_free(struct channel *channel);
 void channel_abort(struct channel *channel);
 
 /*
- * Put TLS on it; takes ssl. Input that was read before is handed to TLS first. server: accept, else connect. on_open follows
- * when the handshake is done. A certificate callback that returns -1 pauses it (SSL_ERROR_WANT_X509_LOOKUP) until
- * channel_resume_handshake().
+ * Put TLS on it; takes ssl. Input that was read before is handed to TLS first. server: accept, else connect.
+ * on_open follows when the handshake is done. A certificate callback that returns -1 pauses it
+ * (SSL_ERROR_WANT_X509_LOOKUP) until channel_resume_handshake().
  */
 void channel_start_tls(struct channel *channel, SSL *ssl, bool server);
 void channel_resume_handshake(struct channel *channel);
@@ -58,15 +60,16 @@ SSL *channel_ssl(const struct channel *channel); /* NULL: plain */
 /* The reason of a TLS failure, for a log: terminated, no network bytes but X.509 verify texts. */
 const char *channel_tls_error(const struct channel *channel);
 int channel_errno(const struct channel *channel);
+int channel_fd(const struct channel *channel);
 
 struct evbuffer *channel_input(struct channel *channel);
-/* What is added here is sent when channel_flush() is called, or at the loop's next turn. */
+/* What is added here is sent when channel_flush() is called, and on from there until it is empty. */
 struct evbuffer *channel_output(struct channel *channel);
 void channel_flush(struct channel *channel);
 size_t channel_output_size(const struct channel *channel);
 
-/* The peer has ended its sending: FIN or close_notify. A TLS stream cut without close_notify is also an end, and
- * channel_input_truncated() is true. */
+/* The peer has ended its sending: FIN or close_notify. A TLS stream cut without close_notify is also an end,
+ * and channel_input_truncated() is true. */
 bool channel_input_ended(const struct channel *channel);
 bool channel_input_truncated(const struct channel *channel);
 
@@ -76,15 +79,17 @@ void channel_set_output_low(struct channel *channel, size_t low);
 /* Back-pressure: while off, nothing is read, and no read timeout runs. On at first. */
 void channel_enable_reading(struct channel *channel, bool on);
 
-/* 0 is none. The read timer runs while reading is on, and starts anew with each read; the write timer while output waits. */
+/* 0 is none. The read timer runs while reading is on, and starts anew with each read; the write timer while
+ * output waits. */
 void channel_set_timeouts(struct channel *channel, unsigned read_ms, unsigned write_ms);
 
 /* Send what is in the output, then FIN (or close_notify). Input still flows. */
 void channel_shutdown_write(struct channel *channel);
 bool channel_write_is_shut(const struct channel *channel);
 
-/* Send what is in the output, shut, then read and drop up to a bound for a short time, so that the peer can read our last
- * words (no reset overtakes them), and free. Takes the channel from its owner: no more callbacks. */
+/* Send what is in the output, shut, then read and drop up to a bound for a short time, so that the peer can
+ * read our last words (no reset overtakes them), and free. Takes the channel from its owner: no more
+ * callbacks. */
 void channel_linger_and_free(struct channel *channel);
 
 uint64_t channel_bytes_read(const struct channel *channel);

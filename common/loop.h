@@ -23,10 +23,11 @@ void loop_join(struct loop *loop);
 void loop_stop(struct loop *loop); /* from any thread */
 void loop_free(struct loop *loop);
 
-/* Have fn(arg) called in the loop's thread, soon, in order. From any thread. 0, or -ENOMEM (nothing will be called). */
+/* Have fn(arg) called in the loop's thread, soon, in order. From any thread. 0, or -ENOMEM (nothing will be
+ * called). */
 int loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
 
-/* The loop's clock, cached once a turn, monotonic, in milliseconds. */
-long long loop_now_ms(struct loop *loop);
+/* A monotonic clock, some milliseconds coarse and next to free: for timeouts and durations. */
+long long loop_now_ms(void);
 
 #endif
