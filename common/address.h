@@ -19,19 +19,19 @@ struct address {
 	};
 };
 
-/* What an address is by the IANA special-purpose registries (RFC 6890 and its updates). Zero is not global. */
+/* What an address is by the IANA special-purpose registries (RFC 6890, updates). Zero is not global. */
 enum address_kind {
 	ADDRESS_UNKNOWN = 0, /* none, or space that no registry makes global unicast */
 	ADDRESS_GLOBAL,
 	ADDRESS_LOOPBACK,
 	ADDRESS_UNSPECIFIED,
-	ADDRESS_PRIVATE,     /* 10/8, 172.16/12, 192.168/16, fc00::/7 */
-	ADDRESS_LINK_LOCAL,  /* 169.254/16, fe80::/10 */
-	ADDRESS_METADATA,    /* 169.254.169.254, fd00:ec2::254, 100.100.100.200, 168.63.129.16, ...: refused even where private is allowed */
-	ADDRESS_SHARED,	     /* 100.64/10 */
+	ADDRESS_PRIVATE,    /* 10/8, 172.16/12, 192.168/16, fc00::/7 */
+	ADDRESS_LINK_LOCAL, /* 169.254/16, fe80::/10 */
+	ADDRESS_METADATA,   /* 169.254.169.254, fd00:ec2::254, ...: refused even where private is allowed */
+	ADDRESS_SHARED,	    /* 100.64/10 */
 	ADDRESS_MULTICAST,
-	ADDRESS_RESERVED,    /* documentation, benchmarking, 240/4, 192.0.0/24, discard-only, ... */
-	ADDRESS_TRANSLATED,  /* v4-mapped, v4-compatible, 6to4, Teredo, NAT64, ISATAP: never dialled */
+	ADDRESS_RESERVED,   /* documentation, benchmarking, 240/4, 192.0.0/24, discard-only, ... */
+	ADDRESS_TRANSLATED, /* v4-mapped, v4-compatible, 6to4, Teredo, NAT64, ISATAP: never dialled */
 };
 
 /* A dotted-quad IPv4 address, four decimal numbers without leading zeros. false: it is not one. */
@@ -41,8 +41,9 @@ bool address_parse_v4(struct span text, struct address *out);
 bool address_parse_v6(struct span text, struct address *out);
 
 /*
- * The forms that inet_aton and browsers also take for an IPv4 address: octal, hexadecimal, one to three parts, a
- * trailing dot. A host whose last label is a number is always one of these or is invalid (WHATWG URL, 3.5).
+ * The forms that inet_aton and browsers also take for an IPv4 address: octal, hexadecimal, one to three
+ * parts, a trailing dot. A host whose last label is a number is always one of these or is invalid (WHATWG
+ * URL, 3.5).
  */
 bool address_parse_legacy_v4(struct span text, struct address *out);
 
@@ -63,7 +64,8 @@ socklen_t address_to_sockaddr(const struct address *address, uint16_t port, stru
 /* The address and port of a socket address; family 0 for other families. */
 void address_from_sockaddr(const struct sockaddr *sa, struct address *out, uint16_t *port);
 
-/* "A:P", "[A]:P" or ":P" for listening: numeric only, nothing is resolved. false: malformed. ":P" is the IPv6 and IPv4 any. */
+/* "A:P", "[A]:P" or ":P" (IPv6 any, and so IPv4 any) for listening: numeric only, nothing is resolved, port 0
+ * is the kernel's choice. false: malformed. */
 bool address_parse_listen(struct span text, struct address *address, uint16_t *port);
 
 bool address_equals(const struct address *a, const struct address *b);

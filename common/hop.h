@@ -1,20 +1,25 @@
 /*
- * What pipelock and egress say to each other on the hop (HTTP/1.1 over loopback TCP) beside plain HTTP: the capability,
- * the request's id, and why egress could not bring back an origin's answer.
+ * What pipelock and egress say to each other on the hop (HTTP/1.1 over loopback TCP) beside plain HTTP: the
+ * capability, the request's id, and why egress could not bring back an origin's answer.
  *
- * Pipelock-* fields are made by our own roles alone: egress drops them from what an origin answers, pipelock from what
- * an agent asks. So a Pipelock-Failure that comes over the hop is egress's own word.
+ * Pipelock-* fields are made by our own roles alone: egress drops them from what an origin answers, pipelock
+ * from what an agent asks. So a Pipelock-Failure that comes over the hop is egress's own word.
  */
 #ifndef COMMON_HOP_H
 #define COMMON_HOP_H
 
 #include "common/span.h"
 
-#define HOP_CAPABILITY_BYTES 32	     /* random octets, made at each start of the group */
-#define HOP_CAPABILITY_TEXT_SIZE 65  /* as lower-case hex, terminated; sent as Proxy-Authorization: Bearer HEX */
-#define HOP_REQUEST_FIELD "Pipelock-Request" /* request id, for egress's own records; not sent to the origin */
-#define HOP_FAILURE_FIELD "Pipelock-Failure" /* in an answer of egress: the name of an enum hop_failure */
-#define HOP_DETAIL_FIELD "Pipelock-Detail"   /* one line for the operator: the address refused, the TLS error, ... */
+/* Random octets, made at each start of the group; sent as Proxy-Authorization: Bearer HEX, lower case. */
+#define HOP_CAPABILITY_BYTES 32
+#define HOP_CAPABILITY_TEXT_SIZE 65 /* terminated */
+
+/* The request's id, for egress's own records; not sent to the origin. */
+#define HOP_REQUEST_FIELD "Pipelock-Request"
+/* In an answer of egress: the name of an enum hop_failure, ... */
+#define HOP_FAILURE_FIELD "Pipelock-Failure"
+/* ... and one line for the operator: the address refused, the TLS error, ... */
+#define HOP_DETAIL_FIELD "Pipelock-Detail"
 
 enum hop_failure {
 	HOP_FAILURE_NONE = 0,
