@@ -24,8 +24,12 @@ struct finding {
 	uint8_t fingerprint[SCAN_FINGERPRINT_SIZE]; /* HMAC-SHA256 of the matched bytes under the installation's key, cut */
 };
 
+/* What a finding is worth beside its rule's own action: the caller's policy, set before the first scan. */
+enum findings_policy { FINDINGS_BY_RULE = 0, FINDINGS_BLOCK_ALL, FINDINGS_REPORT_ONLY };
+
 /* Gathers what a request's parts gave. Zeroed = nothing found yet. The verdict is computed, not stored. */
 struct findings {
+	enum findings_policy policy; /* BLOCK_ALL: every finding sets `blocked`; REPORT_ONLY: none does, and a stream goes on */
 	struct finding items[SCAN_MAX_FINDINGS];
 	size_t count;
 	uint64_t dropped;	  /* findings beyond the table; they still count for the verdict */

@@ -1,0 +1,92 @@
+/*
+ * A request that names two places is refused, never sent to one of them: the log would say one and the origin
+ * see the other.
+ */
+#include "pipelock/proxy/target.h"
+
+#include <string.h>
+
+#define HTTP_PORT 80
+#define HTTPS_PORT 443
+
+static enum refusal_code target_refuse(struct refusal *refusal, enum refusal_code code, const char *detail)
+{
+	*refusal = (struct refusal){.code = code, .detail = detail};
+	return code;
+}
+
+static enum refusal_code target_in_tunnel(const struct http1_head *head, const struct authority *tunnel,
+	struct target *out, struct refusal *refusal)
+{
+	struct authority host;
+	if (span_equals(head->method, SPAN("CONNECT")))
+		return target_refuse(refusal, REFUSAL_NESTED_CONNECT, NULL);
+	if (head->target.n == 0 || head->target.p[0] != '/') {
+		struct url url;
+		if (url_parse_absolute(head->target, &url))
+			return target_refuse(refusal, REFUSAL_ABSOLUTE_IN_TUNNEL, NULL);
+		return target_refuse(
+			refusal, REFUSAL_BAD_REQUEST, "The request target is not in origin form.");
+	}
+	if (!url_is_origin_form(head->target))
+		return target_refuse(refusal, REFUSAL_BAD_REQUEST,
+			"The request target holds characters that may not stand there.");
+	if (!authority_parse(head->host, HTTPS_PORT, &host))
+		return target_refuse(refusal, REFUSAL_BAD_REQUEST, "Host is malformed.");
+	/* A client that CONNECTs to another port than 443 may leave it out in Host. */
+	if (!host.port_given)
+		host.port = tunnel->port;
+	if (!authority_equals(&host, tunnel))
+		return target_refuse(refusal, REFUSAL_HOST_MISMATCH, NULL);
+	*out = (struct target){.tls = true, .authority = *tunnel, .path = head->target};
+	return REFUSAL_NONE;
+}
+
+static enum refusal_code target_absolute(
+	const struct http1_head *head, struct target *out, struct refusal *refusal)
+{
+	struct url url;
+	struct authority host;
+	if (head->target.n > 0 && head->target.p[0] == '/')
+		return target_refuse(refusal, REFUSAL_NOT_PROXY_REQUEST, NULL);
+	if (!url_parse_absolute(head->target, &url) ||
+		(url.target.n > 0 && url.target.p[0] != '/' && url.target.p[0] != '?'))
+		return target_refuse(
+			refusal, REFUSAL_BAD_REQUEST, "The request target is not an absolute URL.");
+	if (url.scheme != URL_HTTP && url.scheme != URL_HTTPS)
+		return target_refuse(refusal, REFUSAL_BAD_REQUEST, "Only http and https URLs are forwarded.");
+	if (url.target.n > 0 && url.target.p[0] == '?')
+		return target_refuse(refusal, REFUSAL_BAD_REQUEST, "The URL has a query but no path.");
+	if (url.target.n > 0 && !url_is_origin_form(url.target))
+		return target_refuse(refusal, REFUSAL_BAD_REQUEST,
+			"The request target holds characters that may not stand there.");
+	if (!authority_parse(head->host, url.scheme == URL_HTTPS ? HTTPS_PORT : HTTP_PORT, &host))
+		return target_refuse(refusal, REFUSAL_BAD_REQUEST, "Host is malformed.");
+	*out = (struct target){
+		.tls = url.scheme == URL_HTTPS,
+		.authority = url.authority,
+		.path = url.target.n > 0 ? url.target : SPAN("/"),
+		.host_rewritten = !authority_equals(&host, &url.authority),
+	};
+	return REFUSAL_NONE;
+}
+
+enum refusal_code target_resolve(const struct http1_head *head, const struct authority *tunnel,
+	struct target *out, struct refusal *refusal)
+{
+	return tunnel ? target_in_tunnel(head, tunnel, out, refusal) : target_absolute(head, out, refusal);
+}
+
+size_t target_url(const struct target *target, char *out, size_t room)
+{
+	char authority[AUTHORITY_TEXT_SIZE];
+	struct span scheme = target->tls ? SPAN("https://") : SPAN("http://");
+	size_t n = authority_format(&target->authority, target->tls ? HTTPS_PORT : HTTP_PORT, authority);
+	size_t size = scheme.n + n + target->path.n;
+	if (size > room)
+		return size;
+	memcpy(out, scheme.p, scheme.n);
+	memcpy(out + scheme.n, authority, n);
+	memcpy(out + scheme.n + n, target->path.p, target->path.n);
+	return size;
+}
