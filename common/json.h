@@ -1,7 +1,8 @@
 /*
- * Writes one JSON value (RFC 8259) into memory, on one line. Strings may be any bytes: quotes, backslashes and
- * controls are escaped, broken UTF-8 becomes U+FFFD, DEL and C1 controls and U+2028/2029 are escaped too, so that a line in a log stays
- * one line and a terminal stays sane. Bounded: over `max` the writer fails, and says so.
+ * Writes one JSON value (RFC 8259) into memory, on one line. Strings may be any bytes: quotes, backslashes
+ * and controls are escaped, broken UTF-8 becomes U+FFFD, DEL and C1 controls and U+2028/2029 are escaped too,
+ * so that a line in a log stays one line and a terminal stays sane. Bounded: over `max` the writer fails, and
+ * says so.
  */
 #ifndef COMMON_JSON_H
 #define COMMON_JSON_H
