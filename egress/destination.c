@@ -60,19 +60,6 @@ bool destination_for(
 	return true;
 }
 
-bool destination_is_local_name(const struct host *host)
-{
-	struct span name = {host->text, host->length};
-	struct span suffix = SPAN(".localhost");
-
-	if (host->form != HOST_NAME) {
-		return false;
-	}
-	return span_equals_nocase(name, SPAN("localhost")) ||
-	       (name.n > suffix.n &&
-		       span_equals_nocase((struct span){name.p + name.n - suffix.n, suffix.n}, suffix));
-}
-
 static bool is_own(const struct egress_settings *settings, const struct address *address)
 {
 	for (size_t i = 0; i < settings->own_count; i++) {

@@ -29,10 +29,6 @@ struct destination {
 bool destination_for(
 	const struct destination_policy *policy, const struct authority *authority, struct destination *out);
 
-/* Names that mean this very host and are not asked of any resolver: localhost and what is below it (RFC
- * 6761 6.3). */
-bool destination_is_local_name(const struct host *host);
-
 /* Room for why an address is refused: its text, its kind, a few words. */
 #define DESTINATION_REFUSAL_SIZE (ADDRESS_TEXT_SIZE + 64)
 
