@@ -32,16 +32,22 @@ struct decoder;
 struct decoder *decoder_new(const enum coding *codings, size_t count);
 void decoder_free(struct decoder *decoder);
 
-/* Decode from *in (advanced past what was used) into out[0..room); *produced octets were written. `last`: no input comes
- * after *in. Budgets: per stage output <= 64 MiB + 1100 x input for the ratio (deflate's own maximum is 1032), window of br
- * and zstd <= 8 MiB; over it DECODE_OVER_BUDGET. */
+/* Decode from *in (advanced past what was used) into out[0..room), room > 0; *produced octets were written. `last`: no
+ * input comes after *in; an empty body is one that ended well. Once it failed it says so again.
+ * Budgets: output of each stage <= 64 MiB + 1100 x octets off the wire (deflate's own maximum is 1032), windows of br
+ * and zstd <= 8 MiB, in a chain together; over it DECODE_OVER_BUDGET. A decoder takes less than 9 MiB, mostly 50 KiB.
+ *
+ * What reaches the origin beside the content is shown too, or refused: extra field, name and comment of a gzip header
+ * come out as lines before the content (at most 64 KiB, in later members bad); zstd skippable frames and dictionaries
+ * are bad. A br metadata block is bad when it holds 16 octets in a row of a token's letters; the library can't tell
+ * of others, so spaces or binary in metadata go unseen. */
 enum decode_result decoder_run(struct decoder *decoder, struct span *in, bool last, char *out, size_t room,
 	size_t *produced);
 
 /*
  * How many of the last octets used may still hold content that was not produced: a decoder may keep a piece of a block
  * (zstd: up to a whole one). With hold-back, an octet leaves only when it lies further back than this and what was
- * produced up to there is safe.
+ * produced up to there is safe. gzip, deflate, br: a few octets; in a chain all of them, so it is safe at its end only.
  */
 uint64_t decoder_lag(const struct decoder *decoder);
 
