@@ -947,7 +947,7 @@ static size_t zstd_block_start(struct bytes coded, size_t at)
 	unsigned char flags = (unsigned char)coded.p[4];
 	static const unsigned content_size[] = {0, 2, 4, 8};
 
-	next = 5 + ((flags & 0x20) == 0) +
+	next = 5u + ((flags & 0x20) == 0) +
 	       ((flags >> 6) == 0 ? (flags & 0x20) != 0 : content_size[flags >> 6]);
 	do {
 		const unsigned char *h = (const unsigned char *)coded.p + next;
