@@ -92,13 +92,14 @@ static enum http1_result conclude_response(
 enum http1_result http1_parse_response(const char *buf, size_t n, size_t seen, struct span method,
 	struct http1_head *head, enum http1_error *error)
 {
-	struct cursor c = {buf, buf + (n < HTTP1_MAX_HEAD ? n : HTTP1_MAX_HEAD), HTTP1_OK};
+	struct cursor c;
 	struct field_notes notes = {.is_request = false};
 	enum http1_result result;
 
 	*error = HTTP1_OK;
 	if (n == 0 || !scan_is_due(buf, n, seen, HTTP1_MAX_HEAD))
 		return HTTP1_MORE;
+	cursor_start(&c, buf, n, HTTP1_MAX_HEAD);
 	head_clear(head);
 	result = scan_status_line(&c, head);
 	if (result == HTTP1_DONE)

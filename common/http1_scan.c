@@ -13,6 +13,11 @@
  * fixed part. */
 #define MAX_START 128
 
+void cursor_start(struct cursor *c, const char *buf, size_t n, size_t max)
+{
+	*c = (struct cursor){buf, buf + (n < max ? n : max), HTTP1_OK};
+}
+
 enum http1_result cursor_fail(struct cursor *c, enum http1_error error)
 {
 	c->error = error;
@@ -183,8 +188,11 @@ enum http1_result scan_conclude(
 
 bool list_next(struct span *rest, struct span *element)
 {
-	const char *p = rest->p, *end = rest->p + rest->n, *start, *stop;
+	const char *p = rest->p, *start, *stop, *end;
 
+	if (rest->n == 0)
+		return false;
+	end = p + rest->n;
 	while (p < end && (is_blank(*p) || *p == ','))
 		p++;
 	start = p;

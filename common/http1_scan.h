@@ -13,6 +13,9 @@ struct cursor {
 	enum http1_error error; /* set with HTTP1_BAD */
 };
 
+/* At the start of buf[0..n), of which `max` octets are looked at. */
+void cursor_start(struct cursor *c, const char *buf, size_t n, size_t max);
+
 /* Remembers why, and is HTTP1_BAD. */
 enum http1_result cursor_fail(struct cursor *c, enum http1_error error);
 

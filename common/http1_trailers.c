@@ -43,12 +43,13 @@ static enum http1_error check_trailer(struct http1_head *head, const struct http
 enum http1_result http1_parse_trailers(
 	const char *buf, size_t n, size_t seen, struct http1_head *head, enum http1_error *error)
 {
-	struct cursor c = {buf, buf + (n < HTTP1_MAX_TRAILERS ? n : HTTP1_MAX_TRAILERS), HTTP1_OK};
+	struct cursor c;
 	enum http1_result result;
 
 	*error = HTTP1_OK;
 	if (n == 0 || !scan_is_due(buf, n, seen, HTTP1_MAX_TRAILERS))
 		return HTTP1_MORE;
+	cursor_start(&c, buf, n, HTTP1_MAX_TRAILERS);
 	head_clear(head);
 	result = scan_fields(&c, head, check_trailer, NULL);
 	if (result == HTTP1_DONE)

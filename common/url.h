@@ -40,8 +40,7 @@ enum url_scheme { URL_NONE = 0, URL_HTTP, URL_HTTPS, URL_WS, URL_WSS };
 struct url {
 	enum url_scheme scheme;
 	struct authority authority;
-	struct span
-		target; /* path and query as sent; empty when the URL ends after its authority: write "/" */
+	struct span target; /* path and query as sent; empty where the URL has none: write "/" */
 };
 
 /* A host alone, IPv6 in brackets. false: invalid. */
