@@ -1,0 +1,148 @@
+/*
+ * An engine: the anchors of all rules that look at one part of a message, behind one prefilter.
+ */
+#include "pipelock/scan/engine.h"
+
+#include <stdlib.h>
+
+static bool takes_part(const struct compiled_rule *rule, enum scan_part part)
+{
+	return rule->shown.action != VERDICT_ALLOW && (rule->shown.in & SCAN_BIT(part));
+}
+
+bool engine_parts_equal(const struct ruleset *set, enum scan_part a, enum scan_part b)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		if (takes_part(&set->rules[i], a) != takes_part(&set->rules[i], b))
+			return false;
+	}
+	return true;
+}
+
+static void make_anchor(const struct regex_anchor *from, uint32_t rule, struct anchor *out)
+{
+	double rate;
+	out->sets = from->sets;
+	out->rule = rule;
+	out->length = (uint16_t)from->length;
+	out->context = from->context;
+	out->window = (uint16_t)regex_best_window(from, &rate);
+	out->back_min = (int)out->window - from->context + (int)from->min_distance;
+	out->back_max = (int)out->window - from->context + (int)from->max_distance;
+}
+
+static void make_window(const struct anchor *anchor, struct prefilter_window *out)
+{
+	for (unsigned j = 0; j < REGEX_WINDOW; j++) {
+		if (anchor->window + j < anchor->length)
+			out->sets[j] = anchor->sets[anchor->window + j];
+		else
+			memset(&out->sets[j], 0xff, sizeof(out->sets[j]));
+	}
+}
+
+/* Put the anchors in the order of their buckets; false: out of memory. */
+static bool sort_by_bucket(struct engine *engine, const struct anchor *unsorted)
+{
+	uint32_t at[PREFILTER_BUCKETS];
+	for (size_t i = 0; i < engine->anchor_count; i++)
+		engine->bucket_first[prefilter_bucket(engine->prefilter, i) + 1]++;
+	for (unsigned b = 0; b < PREFILTER_BUCKETS; b++) {
+		at[b] = engine->bucket_first[b];
+		engine->bucket_first[b + 1] += engine->bucket_first[b];
+	}
+	engine->anchors = calloc(engine->anchor_count, sizeof(*engine->anchors));
+	if (!engine->anchors)
+		return false;
+	for (size_t i = 0; i < engine->anchor_count; i++)
+		engine->anchors[at[prefilter_bucket(engine->prefilter, i)]++] = unsorted[i];
+	return true;
+}
+
+static bool list_by_rule(struct engine *engine, size_t rule_count)
+{
+	engine->anchor_first = calloc(rule_count + 2, sizeof(*engine->anchor_first));
+	engine->by_rule = calloc(engine->anchor_count + 1, sizeof(*engine->by_rule));
+	if (!engine->anchor_first || !engine->by_rule)
+		return false;
+	for (size_t i = 0; i < engine->anchor_count; i++)
+		engine->anchor_first[engine->anchors[i].rule + 2]++;
+	for (size_t r = 2; r < rule_count + 2; r++)
+		engine->anchor_first[r] += engine->anchor_first[r - 1];
+	for (size_t i = 0; i < engine->anchor_count; i++)
+		engine->by_rule[engine->anchor_first[engine->anchors[i].rule + 1]++] = (uint32_t)i;
+	return true;
+}
+
+/* The rules themselves; *anchor_count is how many anchors they have together. */
+static bool list_rules(
+	struct engine *engine, const struct ruleset *set, enum scan_part part, size_t *anchor_count)
+{
+	engine->rules = calloc(set->count + 1, sizeof(*engine->rules));
+	engine->always = calloc(set->count + 1, sizeof(*engine->always));
+	engine->reaching = calloc(set->count + 1, sizeof(*engine->reaching));
+	if (!engine->rules || !engine->always || !engine->reaching)
+		return false;
+	*anchor_count = 0;
+	for (uint32_t i = 0; i < set->count; i++) {
+		const struct compiled_rule *rule = &set->rules[i];
+		if (!takes_part(rule, part))
+			continue;
+		engine->rules[engine->rule_count++] = i;
+		if (rule->anchor_count == 0)
+			engine->always[engine->always_count++] = i;
+		if (rule->reach > 0)
+			engine->reaching[engine->reaching_count++] = i;
+		*anchor_count += rule->anchor_count;
+	}
+	return true;
+}
+
+static bool make_anchors(struct engine *engine, const struct ruleset *set, size_t count, bool simd)
+{
+	struct anchor *anchors = calloc(count + 1, sizeof(*anchors));
+	struct prefilter_window *windows = calloc(count + 1, sizeof(*windows));
+	bool ok = anchors && windows;
+	for (size_t i = 0; ok && i < engine->rule_count; i++) {
+		const struct compiled_rule *rule = &set->rules[engine->rules[i]];
+		for (size_t k = 0; k < rule->anchor_count; k++) {
+			struct anchor *anchor = &anchors[engine->anchor_count];
+			make_anchor(&rule->anchors[k], engine->rules[i], anchor);
+			make_window(anchor, &windows[engine->anchor_count++]);
+		}
+	}
+	if (ok && count > 0) {
+		engine->prefilter = prefilter_new(windows, count, simd);
+		ok = engine->prefilter && sort_by_bucket(engine, anchors) && list_by_rule(engine, set->count);
+	}
+	free(anchors);
+	free(windows);
+	return ok;
+}
+
+struct engine *engine_new(const struct ruleset *set, enum scan_part part, bool simd)
+{
+	size_t anchor_count;
+	struct engine *engine = calloc(1, sizeof(*engine));
+	if (!engine)
+		return NULL;
+	if (!list_rules(engine, set, part, &anchor_count) || !make_anchors(engine, set, anchor_count, simd)) {
+		engine_free(engine);
+		return NULL;
+	}
+	return engine;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	prefilter_free(engine->prefilter);
+	free(engine->anchors);
+	free(engine->rules);
+	free(engine->always);
+	free(engine->reaching);
+	free(engine->anchor_first);
+	free(engine->by_rule);
+	free(engine);
+}

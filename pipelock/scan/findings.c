@@ -1,0 +1,123 @@
+/*
+ * The table of findings. It holds no octet of a secret: only the keyed fingerprint and the extent.
+ */
+#include "pipelock/scan/findings.h"
+
+#include "common/url.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+static bool is_allowed(const struct compiled_rule *rule, struct span secret)
+{
+	for (size_t i = 0; rule->allow && rule->allow[i]; i++) {
+		if (span_equals(span_of(rule->allow[i]), secret))
+			return true;
+	}
+	return false;
+}
+
+static bool passes_validators(const struct compiled_rule *rule, struct span secret)
+{
+	for (size_t i = 0; i < rule->validator_count; i++) {
+		if (!validate(&rule->validators[i], secret))
+			return false;
+	}
+	return true;
+}
+
+/* Fields that clients put a credential in for the host they talk to. A cookie is not one: anything may stand
+ * there. */
+static bool is_credential_field(struct span name)
+{
+	static const char *const names[] = {"Authorization", "Proxy-Authorization", "X-Api-Key", "Api-Key",
+		"X-Goog-Api-Key", "X-Auth-Token", "Private-Token", "X-Gitlab-Token", "Job-Token",
+		"Deploy-Token", "X-Vault-Token", "X-Amz-Security-Token", "X-Shopify-Access-Token",
+		"X-Figma-Token", "DD-Api-Key", "DD-Application-Key", "X-Subscription-Token",
+		"Ocp-Apim-Subscription-Key", "X-Access-Token", "Xi-Api-Key", "X-Postmark-Server-Token"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (span_equals_nocase(name, span_of(names[i])))
+			return true;
+	}
+	return false;
+}
+
+static bool is_at_home(const struct compiled_rule *rule, const struct found *found)
+{
+	if (found->part != SCAN_HEADER || !found->target || !is_credential_field(found->target->field))
+		return false;
+	for (size_t i = 0; rule->belongs_to && rule->belongs_to[i]; i++) {
+		if (host_matches(span_of(rule->belongs_to[i]), found->target->host))
+			return true;
+	}
+	return false;
+}
+
+static bool fingerprint(
+	const uint8_t key[SCAN_FINGERPRINT_KEY_SIZE], struct span secret, uint8_t out[SCAN_FINGERPRINT_SIZE])
+{
+	unsigned char mac[EVP_MAX_MD_SIZE];
+	unsigned size = 0;
+	const unsigned char *p = (const unsigned char *)secret.p;
+	if (!HMAC(EVP_sha256(), key, SCAN_FINGERPRINT_KEY_SIZE, p, secret.n, mac, &size) ||
+		size < SCAN_FINGERPRINT_SIZE)
+		return false;
+	memcpy(out, mac, SCAN_FINGERPRINT_SIZE);
+	OPENSSL_cleanse(mac, sizeof(mac));
+	return true;
+}
+
+/* The same rule and value again: counted. A decoded view shows again what the raw text did, at the same
+ * place: not counted. */
+static bool count_again(struct findings *out, const struct finding *finding)
+{
+	for (size_t i = 0; i < out->count; i++) {
+		struct finding *known = &out->items[i];
+		if (known->rule != finding->rule ||
+			memcmp(known->fingerprint, finding->fingerprint, SCAN_FINGERPRINT_SIZE) != 0)
+			continue;
+		bool same_place = known->part == finding->part && known->offset == finding->offset &&
+				  known->view != finding->view;
+		if (!same_place && known->count < UINT32_MAX)
+			known->count++;
+		return true;
+	}
+	return false;
+}
+
+bool findings_add(struct findings *out, const struct compiled_rule *rule, const struct found *found,
+	const uint8_t key[SCAN_FINGERPRINT_KEY_SIZE], bool *added)
+{
+	*added = false;
+	if (!passes_validators(rule, found->secret) || is_allowed(rule, found->secret))
+		return false;
+	if (is_at_home(rule, found))
+		return true;
+	struct finding finding = {.rule = &rule->shown,
+		.part = found->part,
+		.view = found->view,
+		.count = 1,
+		.offset = found->offset,
+		.length = found->length};
+	if (!fingerprint(key, found->secret, finding.fingerprint))
+		findings_set_unscannable(out, found->part, "a fingerprint could not be made");
+	out->blocked |= rule->shown.action == VERDICT_BLOCK;
+	out->warned |= rule->shown.action == VERDICT_WARN;
+	*added = true;
+	if (count_again(out, &finding))
+		return true;
+	if (out->count < SCAN_MAX_FINDINGS)
+		out->items[out->count++] = finding;
+	else
+		out->dropped++;
+	return true;
+}
+
+void findings_set_unscannable(struct findings *out, enum scan_part part, const char *reason)
+{
+	if (out->unscannable)
+		return;
+	out->unscannable = reason;
+	out->unscannable_part = part;
+}

@@ -1,0 +1,88 @@
+/*
+ * Hold-back: from which octet on could a rule still match, given what comes next? Asked only when somebody
+ * wants to let octets go, so a body that waits whole never pays for it. What may leave too late only waits;
+ * what leaves too early is a leak: every doubt holds.
+ */
+#include "pipelock/scan/search.h"
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Does the text agree with the anchor as far as it goes, from this start of it? */
+static bool may_be_anchor(const struct window *window, const struct anchor *anchor, int64_t at)
+{
+	for (size_t i = 0; i < anchor->length; i++) {
+		int64_t where = at + (int64_t)i;
+		if (where >= (int64_t)window->n)
+			return true;
+		if (where < 0) {
+			if (!window->start || i > 0 || where != -1 || !anchor->context)
+				return false;
+			continue;
+		}
+		if (!byte_set_has(&anchor->sets[i], window->p[where]))
+			return false;
+	}
+	return true;
+}
+
+/* Windows that have begun but are not whole. */
+static uint64_t hold_for_windows(
+	const struct search *search, const struct window *window, size_t from, uint64_t hold)
+{
+	const struct engine *engine = search->engine;
+	for (size_t at = from; at < window->n; at++) {
+		uint64_t buckets = prefilter_match(engine->prefilter, window->p + at, window->n - at);
+		for (; buckets; buckets &= buckets - 1) {
+			unsigned bucket = (unsigned)__builtin_ctzll(buckets);
+			for (uint32_t i = engine->bucket_first[bucket]; i < engine->bucket_first[bucket + 1];
+				i++) {
+				const struct anchor *anchor = &engine->anchors[i];
+				if (!may_be_anchor(window, anchor, (int64_t)at - anchor->window))
+					continue;
+				int64_t lo = (int64_t)at - anchor->back_max;
+				hold = earlier(hold, window->base + (uint64_t)(lo > 0 ? lo : 0));
+			}
+		}
+	}
+	return hold;
+}
+
+/* Rules whose matches begin before their first window: ask PCRE2 whether the tail may be such a beginning. */
+static uint64_t hold_for_left_part(
+	struct search *search, const struct window *window, const struct compiled_rule *rule, uint64_t hold)
+{
+	uint64_t end = window->base + window->n;
+	uint64_t start = window->n > rule->reach ? end - rule->reach : window->base;
+	for (; start < hold; start++) {
+		if (!byte_set_has(&rule->first, window->p[start - window->base]))
+			continue;
+		struct match match;
+		uint64_t first = start, limit = end - 1, slice_end;
+		if (confirm(search, rule, &first, &limit, &match, &slice_end) == CONFIRM_NOTHING)
+			return hold;
+		return earlier(hold, first);
+	}
+	return hold;
+}
+
+uint64_t search_hold(struct search *search, const struct window *window, uint64_t next)
+{
+	const struct engine *engine = search->engine;
+	uint64_t hold = window->base + window->n;
+	search->window = window;
+	if (search->failure)
+		return window->base;
+	for (size_t i = 0; i < search->pending_count; i++)
+		hold = earlier(hold, search->states[search->pending[i]].pending);
+	if (window->last || !engine->prefilter)
+		return hold;
+	if (window->start && window->n < REGEX_WINDOW)
+		return window->base; /* not searched yet */
+	hold = hold_for_windows(search, window, next - window->base, hold);
+	for (size_t i = 0; i < engine->reaching_count && hold > window->base; i++)
+		hold = hold_for_left_part(search, window, &search->set->rules[engine->reaching[i]], hold);
+	return hold;
+}

@@ -1,0 +1,33 @@
+/*
+ * A scanner's inside, shared by text.c and stream.c.
+ */
+#ifndef PIPELOCK_SCAN_SCANNER_H
+#define PIPELOCK_SCAN_SCANNER_H
+
+#include "pipelock/scan/search.h"
+
+/* Work that any text may cost, in units of about a nanosecond, and what each octet and each feed adds: 1 MB
+ * in 50 ms. */
+#define SCAN_BUDGET_BASE 2000000u
+#define SCAN_BUDGET_OCTET 40u
+#define SCAN_BUDGET_FEED 20000u
+
+struct scanner {
+	struct ruleset *set;
+	uint8_t key[SCAN_FINGERPRINT_KEY_SIZE];
+	pcre2_match_context *match_context;
+	pcre2_match_data *match_data;
+	pcre2_jit_stack *jit_stack;
+	/* scan_text() */
+	struct rule_state *states;
+	uint32_t *pending;
+	uint64_t position;    /* of the next text: grows for ever */
+	char *decoded[2];     /* percent-decoded views take turns */
+	uint32_t *origins[2]; /* offset in the raw text of each decoded octet, and of the end */
+	size_t decoded_capacity;
+};
+
+/* A search with the scanner's PCRE2 state for the rules of a part. */
+void scanner_prepare(const struct scanner *scanner, enum scan_part part, struct search *search);
+
+#endif
