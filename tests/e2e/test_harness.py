@@ -108,14 +108,14 @@ class TestSearch(unittest.TestCase):
             self.assertNotIn(b"hello hello hello", encode(b"hello " * 50), name)
 
     def test_a_broken_chain_is_seen(self) -> None:
-        lines, before = [], ""
-        for number in range(4):
+        lines, before = [], "0" * 64
+        for number in range(1, 5):
             text = json.dumps({"seq": number, "prev": before}, separators=(",", ":"))[:-1]
             before = hashlib.sha256(text.encode()).hexdigest()
             lines.append(f'{text},"hash":"{before}"}}\n'.encode())
         self.assertEqual(chain_faults(b"".join(lines)), [])
-        for wrong in (lines[:1] + lines[2:], [lines[0], lines[2], lines[1], lines[3]],
-                      [*lines[:3], lines[3].replace(b'"seq":3', b'"seq":4')], [*lines[:3], lines[3][:-1]]):
+        for wrong in (lines[:1] + lines[2:], lines[1:], [lines[0], lines[2], lines[1], lines[3]],
+                      [*lines[:3], lines[3].replace(b'"seq":4', b'"seq":5')], [*lines[:3], lines[3][:-1]]):
             self.assertTrue(chain_faults(b"".join(wrong)))
 
     def test_a_sanitizer_report_is_a_complaint(self) -> None:

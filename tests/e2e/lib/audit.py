@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 MARK = b',"hash":'
+FIRST_PREV = "0" * 64
 
 
 class AuditLog:
@@ -41,9 +42,10 @@ class AuditLog:
 
 
 def chain_faults(raw: bytes) -> list[str]:
-    """What is wrong with the chain: each line's hash covers the line up to its own hash member, and names the one before."""
+    """What is wrong with the chain: each line's hash covers the line up to its own hash member, each names the hash and has the number
+    after that of the line before."""
     faults: list[str] = []
-    before: str | None = None
+    before, number = FIRST_PREV, 0
     for number, line in enumerate(raw.split(b"\n")[:-1], 1):
         try:
             entry = json.loads(line)
@@ -53,8 +55,10 @@ def chain_faults(raw: bytes) -> list[str]:
         covered, mark, _ = line.rpartition(MARK)
         if not mark or entry.get("hash") != hashlib.sha256(covered).hexdigest():
             faults.append(f"line {number}: hash does not fit")
-        if before is not None and entry.get("prev") != before:
+        if entry.get("prev") != before:
             faults.append(f"line {number}: prev is not the hash of the line before")
+        if entry.get("seq") != number:
+            faults.append(f"line {number} says that it is number {entry.get('seq')}")
         before = entry.get("hash")
     if raw and not raw.endswith(b"\n"):
         faults.append("the last line is cut off")
