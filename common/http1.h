@@ -11,7 +11,7 @@
  * the target names the host itself (CONNECT, absolute form).
  *
  * The answer depends on the bytes alone, never on how they arrive: no prefix of a good head is bad, and the
- * error is the first one from the left.
+ * error of a bad one is the first from the left, at the latest when the line it is in ends.
  */
 #ifndef COMMON_HTTP1_H
 #define COMMON_HTTP1_H

@@ -52,6 +52,28 @@ static inline void check_prefix(struct answer prefix, struct answer whole)
 	assert_int_equal(prefix.error, whole.error);
 }
 
+/*
+ * After more and more octets the answer must be that for all of them at once. An error in a line that has not
+ * ended may show later when the octets trickle, but must show when the line ends.
+ */
+static inline void check_agrees(
+	every_way_fn *parse, struct span bytes, struct answer late, struct answer whole)
+{
+	struct http1_head head;
+	char *ended;
+
+	if (late.result == HTTP1_MORE && whole.result == HTTP1_BAD) {
+		ended = malloc(bytes.n + 2);
+		assert_non_null(ended);
+		memcpy(ended, bytes.p, bytes.n);
+		memcpy(ended + bytes.n, "\r\n", 2);
+		late = parse_copy(parse, (struct span){ended, bytes.n + 2}, bytes.n + 2, bytes.n, &head);
+		free(ended);
+	}
+	assert_int_equal(late.result, whole.result);
+	assert_int_equal(late.error, whole.error);
+}
+
 /* Octet by octet, as a caller does it: the answer may come early, but it must come. */
 static inline void check_trickle(every_way_fn *parse, struct span bytes, struct answer whole)
 {
@@ -63,8 +85,7 @@ static inline void check_trickle(every_way_fn *parse, struct span bytes, struct 
 		answer = parse_copy(parse, bytes, n + 1, n, &head);
 		n++;
 	}
-	assert_int_equal(answer.result, whole.result);
-	assert_int_equal(answer.error, whole.error);
+	check_agrees(parse, bytes, answer, whole);
 	if (answer.result == HTTP1_DONE)
 		assert_int_equal(head.size, n);
 }
@@ -83,8 +104,7 @@ static inline struct answer parse_every_way(every_way_fn *parse, struct span byt
 		if (prefix.result != HTTP1_MORE)
 			continue;
 		rest = parse_copy(parse, bytes, bytes.n, cut, &head);
-		assert_int_equal(rest.result, whole.result);
-		assert_int_equal(rest.error, whole.error);
+		check_agrees(parse, bytes, rest, whole);
 	}
 	check_trickle(parse, (struct span){bytes.p, end}, whole);
 	return whole;
