@@ -13,6 +13,7 @@ struct supervisor_input {
 	struct span config_text;	/* what `config` was loaded from; the proxy loads it again */
 	const struct file_texts *rules; /* empty: the built-in sets */
 	const struct config_overrides *overrides; /* those that `config` was loaded with */
+	size_t rule_count;			  /* of the set, for the operator and the log */
 };
 
 enum supervisor_exit {

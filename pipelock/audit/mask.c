@@ -137,7 +137,7 @@ bool audit_mask_covers_host(struct span url, const struct findings *findings)
 	size_t limit = authority_end(url);
 	find_ranges(&mask, url, findings);
 	for (size_t i = 0; i < mask.count; i++)
-		if (mask.ranges[i].begin < limit)
+		if (mask.ranges[i].begin < limit || url.n == 0)
 			return true;
 	return false;
 }
