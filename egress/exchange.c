@@ -21,17 +21,24 @@ static void set_timer(struct event *timer, uint32_t ms)
 
 /* ---- ends */
 
+static void release_origin(struct exchange *x)
+{
+	event_del(&x->response_timer);
+	reach_cancel(x->reach);
+	x->reach = NULL;
+	/* Half a request has to look like one: a reset, not an end. */
+	if (x->upload.done)
+		tls_close(x->origin);
+	else
+		channel_abort(x->origin);
+	x->origin = NULL;
+}
+
 static void exchange_free(struct exchange *x)
 {
 	x->session->exchange = NULL;
-	event_del(&x->response_timer);
-	reach_cancel(x->reach);
+	release_origin(x);
 	tunnel_abort(x->tunnel);
-	/* Half a request has to look like one: a reset, not an end. */
-	if (x->upload.done)
-		channel_free(x->origin);
-	else
-		channel_abort(x->origin);
 	free(x);
 }
 
@@ -46,6 +53,20 @@ static void end_session(struct exchange *x, enum session_end end)
 void exchange_cut(struct exchange *x)
 {
 	end_session(x, SESSION_RESET);
+}
+
+/* All is written to a hop that ends with it. Lingering is bounded in time, and the hop may take its time with
+ * what still waits for it; it is needed only where something may still come. */
+static void finish_hop(struct exchange *x)
+{
+	bool quiet = x->upload.done && evbuffer_get_length(channel_input(x->hop)) == 0;
+
+	x->finished = true;
+	channel_set_timeouts(x->hop, 0, 0);
+	channel_set_output_low(x->hop, 0);
+	channel_flush(x->hop);
+	if (channel_output_size(x->hop) == 0)
+		end_session(x, quiet ? SESSION_CLOSE : SESSION_LINGER);
 }
 
 void exchange_fail(struct exchange *x, enum hop_failure failure, const char *detail)
@@ -66,20 +87,9 @@ void exchange_fail(struct exchange *x, enum hop_failure failure, const char *det
 		exchange_free(x);
 		session_next(session);
 	} else {
-		end_session(x, SESSION_LINGER);
+		release_origin(x);
+		finish_hop(x);
 	}
-}
-
-/* Lingering is bounded in time, and the hop may take its time with what still waits for it. */
-static void finish_hop(struct exchange *x)
-{
-	x->finished = true;
-	channel_abort(x->origin);
-	x->origin = NULL;
-	channel_set_output_low(x->hop, 0);
-	channel_flush(x->hop);
-	if (channel_output_size(x->hop) == 0)
-		end_session(x, SESSION_LINGER);
 }
 
 void exchange_complete(struct exchange *x)
@@ -90,7 +100,8 @@ void exchange_complete(struct exchange *x)
 		pool_put(x->worker->pool, x->request.key, x->origin);
 		x->origin = NULL;
 	}
-	if (x->close_hop || !x->upload.done) {
+	if (x->close_hop || !x->upload.done || x->worker->draining) {
+		release_origin(x);
 		finish_hop(x);
 		return;
 	}
@@ -181,8 +192,8 @@ void exchange_on_hop_drained(struct exchange *x)
 {
 	uint32_t idle_ms = x->worker->shared->settings.idle_timeout_ms;
 
-	if (x->finished && channel_output_size(x->hop) == 0) {
-		end_session(x, SESSION_LINGER);
+	if (x->finished) {
+		finish_hop(x);
 	} else if (x->origin) {
 		/* The origin's silence counts from here: until now it was not listened to. */
 		if (x->answered && x->upload.done)
@@ -193,12 +204,11 @@ void exchange_on_hop_drained(struct exchange *x)
 
 void exchange_on_hop_end(struct exchange *x, enum channel_end end)
 {
-	if (end == CHANNEL_READ_TIMEOUT) {
-		x->close_hop = true;
-		exchange_fail(x, HOP_BAD_REQUEST, "the request's body stopped coming");
-		return;
-	}
-	exchange_abort(x);
+	(void)end;
+	if (x->finished)
+		end_session(x, SESSION_RESET);
+	else
+		exchange_abort(x);
 }
 
 /* ---- tunnels */
@@ -289,7 +299,7 @@ void exchange_origin_closed(struct exchange *x)
 		return;
 	}
 	event_del(&x->response_timer);
-	channel_free(x->origin);
+	tls_close(x->origin);
 	x->origin = NULL;
 	x->origin_lost = false;
 	reach_origin(x);

@@ -147,11 +147,16 @@ static void pump_download(struct exchange *x)
 
 		if (room == 0)
 			return;
-		if (body_move(&x->download, input, channel_output(x->hop), room, &error) < 0) {
+		enum body_result result =
+			body_move(&x->download, input, channel_output(x->hop), room, &error);
+
+		/* What came before the fault goes out first: the reset then tells of a cut answer, not of
+		 * none. */
+		channel_flush(x->hop);
+		if (result < 0) {
 			exchange_cut(x);
 			return;
 		}
-		channel_flush(x->hop);
 		moved = evbuffer_get_length(input) < before;
 	}
 	if (x->download.done)

@@ -5,6 +5,7 @@
 #include "egress/pool.h"
 
 #include "egress/lru.h"
+#include "egress/tls.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ struct idle {
 static void idle_close(struct idle *idle)
 {
 	lru_remove(&idle->pool->lru, &idle->node);
-	channel_free(idle->channel);
+	tls_close(idle->channel);
 	free(idle);
 }
 
@@ -83,7 +84,7 @@ void pool_put(struct pool *pool, const char *key, struct channel *channel)
 	if (pool->idle_ms > 0 && is_quiet(channel))
 		idle = calloc(1, sizeof(*idle) + size);
 	if (!idle) {
-		channel_free(channel);
+		tls_close(channel);
 		return;
 	}
 	make_room(pool, key);

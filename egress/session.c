@@ -48,6 +48,8 @@ void session_finish(struct session *session, enum session_end end)
 
 	if (session->channel && end == SESSION_LINGER)
 		channel_linger_and_free(session->channel);
+	else if (end == SESSION_CLOSE)
+		channel_free(session->channel);
 	else
 		channel_abort(session->channel);
 	LIST_REMOVE(session, next);
@@ -132,16 +134,13 @@ static void wait_for_request(struct session *session)
 	if (evbuffer_get_length(channel_input(session->channel)) > 0)
 		read_head(session);
 	else if (channel_input_ended(session->channel))
-		session_finish(session, SESSION_RESET);
+		session_finish(session, SESSION_CLOSE);
 }
 
 void session_next(struct session *session)
 {
 	session->exchange = NULL;
-	if (session->worker->draining)
-		session_finish(session, SESSION_LINGER);
-	else
-		wait_for_request(session);
+	wait_for_request(session);
 }
 
 /* ---- events */
@@ -180,7 +179,7 @@ static void on_end(struct channel *channel, enum channel_end end, void *arg)
 void session_drain(struct session *session)
 {
 	if (!session->exchange)
-		session_finish(session, SESSION_LINGER);
+		session_finish(session, SESSION_CLOSE);
 }
 
 void session_abort(struct session *session)

@@ -33,6 +33,7 @@ void session_next(struct session *session);
 /* How a session ends. */
 enum session_end {
 	SESSION_RESET,	/* so that no cut answer looks whole */
+	SESSION_CLOSE,	/* nothing waits on either side */
 	SESSION_LINGER, /* the last words have to arrive first */
 };
 /* The only end of a session. Its exchange must be over. */

@@ -222,3 +222,14 @@ SSL *tls_client_connect(struct tls_client *client, const struct host *host, cons
 	resume_session(client, ssl, key);
 	return ssl;
 }
+
+void tls_close(struct channel *channel)
+{
+	SSL *ssl = channel ? channel_ssl(channel) : NULL;
+
+	if (ssl && SSL_is_init_finished(ssl)) {
+		ERR_clear_error();
+		SSL_shutdown(ssl);
+	}
+	channel_free(channel);
+}

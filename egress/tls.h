@@ -5,6 +5,7 @@
 #ifndef EGRESS_TLS_H
 #define EGRESS_TLS_H
 
+#include "common/channel.h"
 #include "common/url.h"
 
 #include <openssl/ssl.h>
@@ -21,6 +22,10 @@ void tls_client_free(struct tls_client *client);
 
 /* A new connection's TLS: verifies for `host`, resumes the last session of `key`. NULL: out of memory. */
 SSL *tls_client_connect(struct tls_client *client, const struct host *host, const char *key);
+
+/* Close an origin's connection in order, TLS (RFC 8446 6.1) or plain. Without it OpenSSL takes the session
+ * for a broken one and never resumes it. NULL is fine. */
+void tls_close(struct channel *channel);
 
 /* A handshake failed: what was remembered of this origin may be why. */
 void tls_client_forget(struct tls_client *client, const char *key);

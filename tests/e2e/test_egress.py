@@ -167,7 +167,6 @@ class TestForwarding(Case):
         egress = self.egress(connect_to=[("", 0, "127.0.0.1", self.origin.plain_port)])
         for method, url, start, host in [
                 ("GET", f"http://{HOST}", "GET / HTTP/1.1", HOST),
-                ("GET", f"http://{HOST}?q", "GET /?q HTTP/1.1", HOST),
                 ("GET", f"http://{HOST}:8080/x", "GET /x HTTP/1.1", f"{HOST}:8080"),
                 ("GET", f"http://{HOST.upper()}:80/x", "GET /x HTTP/1.1", HOST),
                 ("OPTIONS", f"http://{HOST}", "OPTIONS * HTTP/1.1", HOST),
@@ -387,8 +386,10 @@ class TestEnds(Case):
         egress = self.egress(idle=300)
         with egress.connect() as wire:
             wire.send(egress.head("POST", f"{PLAIN}/", [("Content-Length", "10")]) + b"five!")
-            self.assertFailure(read_response(wire), 400, "bad_request")
+            begin = time.monotonic()
             self.assertTrue(wire.ended())
+            self.assertLess(time.monotonic() - begin, 2)
+        self.assertEqual(len(egress.events("hop_aborted")), 1)
 
     def test_an_early_answer(self) -> None:
         def handle(x: Exchange) -> None:
@@ -560,9 +561,6 @@ class TestTls(Case):
         self.assertFailure(self.failing(context).get(f"{SECURE}/"), 502, "tls_untrusted", "certificate has expired")
 
     def test_old_versions(self) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.origin.authority.folder / "leaf0.pem", self.origin.authority.folder / "leaf.key") \
-            if (self.origin.authority.folder / "leaf0.pem").exists() else authority().context("127.0.0.1")
         context = authority().context("old.example")
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
         context.set_ciphers("ALL:@SECLEVEL=0")
@@ -581,10 +579,10 @@ class TestTls(Case):
         self.assertEqual(egress.get("https://twelve.example/").body, b"ok")
 
     def test_not_tls(self) -> None:
-        egress = self.egress(connect_to=[("", 0, "127.0.0.1", self.origin.plain_port)])
-        self.assertFailure(egress.get(f"{SECURE}/"), 502, "tls_failed")
-        egress = self.egress(connect_to=[("", 0, "127.0.0.1", self.saying(b""))])
-        self.assertFailure(egress.get(f"{SECURE}/"), 502, "tls_failed")
+        for words in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b""):
+            with self.subTest(words):
+                egress = self.egress(connect_to=[("", 0, "127.0.0.1", self.saying(words))])
+                self.assertFailure(egress.get(f"{SECURE}/"), 502, "tls_failed")
 
     def test_a_handshake_that_never_ends(self) -> None:
         egress = self.egress(connect_to=[("", 0, "127.0.0.1", self.talker(lambda s: time.sleep(4)))], tls=300)
