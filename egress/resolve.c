@@ -6,6 +6,7 @@
 #include "egress/resolve.h"
 
 #include "common/log.h"
+#include "common/loop.h"
 
 #include <event2/dns.h>
 #include <event2/event_struct.h>
@@ -13,6 +14,9 @@
 #include <string.h>
 
 #define SECOND_FAMILY_MS 250
+/* evdns calls SERVFAIL a timeout too, but tells it at once; no name server is given less than this to answer.
+ */
+#define SOONEST_TIMEOUT_MS 900
 
 struct resolver {
 	struct event_base *base;
@@ -30,6 +34,7 @@ struct lookup {
 	struct evdns_request *queries[QUERY_COUNT]; /* that have not come back */
 	int errors[QUERY_COUNT];
 	unsigned pending;
+	long long begun_ms;
 	bool started; /* all queries were sent: callbacks may free it */
 	struct event timer;
 	enum hop_failure timeout_failure; /* what the timer means */
@@ -170,6 +175,8 @@ static void query_returned(struct lookup *lookup, enum query_kind kind, int resu
 {
 	lookup->pending--;
 	lookup->queries[kind] = NULL;
+	if (result == DNS_ERR_TIMEOUT && loop_now_ms() - lookup->begun_ms < SOONEST_TIMEOUT_MS)
+		result = DNS_ERR_SERVERFAILED;
 	lookup->errors[kind] = result;
 	if (!lookup->done) {
 		free_if_over(lookup);
@@ -226,6 +233,7 @@ struct lookup *resolver_lookup(
 	lookup->resolver = resolver;
 	lookup->done = done;
 	lookup->arg = arg;
+	lookup->begun_ms = loop_now_ms();
 	event_assign(&lookup->timer, resolver->base, -1, 0, on_timer, lookup);
 	lookup->count = hosts_find(resolver->hosts, (struct span){host->text, host->length},
 		lookup->addresses, RESOLVE_MAX_ADDRESSES);
