@@ -37,7 +37,7 @@ void decoder_free(struct decoder *decoder);
  * `last`: no input comes after *in; an empty body is one that ended well. Once it failed it says so again.
  * Budgets: output of each stage <= 64 MiB + 1100 x octets off the wire (deflate's own maximum is 1032),
  * windows of br and zstd <= 8 MiB, in a chain together; over it DECODE_OVER_BUDGET. A decoder takes less than
- * 9 MiB, mostly 50 KiB.
+ * 9 MiB, of gzip 50 KiB.
  *
  * What reaches the origin beside the content is shown too, or refused: extra field, name and comment of a
  * gzip header come out as lines before the content (at most 64 KiB, in later members bad); zstd skippable

@@ -89,7 +89,7 @@ static void *brotli_create(unsigned window_log, struct decode_aside *aside)
 	return stage;
 }
 
-/* WBITS (RFC 7932 9.1), as a logarithm; 0 for the value that is not allowed. */
+/* WBITS (RFC 7932 9.1), as a logarithm. The one value that is not allowed the library refuses. */
 static unsigned window_of(unsigned char first)
 {
 	unsigned high = first >> 1 & 7, low = first >> 4 & 7;
@@ -98,9 +98,7 @@ static unsigned window_of(unsigned char first)
 		return 16;
 	if (high > 0)
 		return 17 + high;
-	if (low == 0)
-		return 17;
-	return low == 1 ? 0 : 8 + low;
+	return low == 0 ? 17 : 8 + low;
 }
 
 /* The letters of keys, tokens and encodings: no spaces and quotes, that chance would hit more often. */
@@ -193,16 +191,12 @@ static enum decode_result feed(struct brotli_stage *stage, struct decode_io *io)
 
 static enum decode_result begin(struct brotli_stage *stage, const struct decode_io *io)
 {
-	unsigned window;
-
 	/* No octet at all is an empty body, which clients label with a coding too. */
 	if (io->in.n == 0)
 		return io->last ? DECODE_END : DECODE_MORE_INPUT;
-	window = window_of((unsigned char)io->in.p[0]);
-	if (window == 0)
-		return DECODE_BAD;
 	stage->started = true;
-	return window > stage->window_log ? DECODE_OVER_BUDGET : DECODE_MORE_ROOM;
+	return window_of((unsigned char)io->in.p[0]) > stage->window_log ? DECODE_OVER_BUDGET
+									 : DECODE_MORE_ROOM;
 }
 
 static enum decode_result brotli_run(void *state, struct decode_io *io)

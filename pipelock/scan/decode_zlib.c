@@ -12,9 +12,8 @@
 enum {
 	GZIP_HEAD = 10, /* the fixed part of a member's header */
 	ZLIB_HEAD = 2,
-	FIELDS_FLAGS = 0x1c,	/* FEXTRA, FNAME, FCOMMENT */
-	ZLIB_DICTIONARY = 0x20, /* FDICT */
-	BITS_LAG = 8,		/* inflate keeps a code that is not whole: less than 64 bits */
+	FIELDS_FLAGS = 0x1c, /* FEXTRA, FNAME, FCOMMENT */
+	BITS_LAG = 8,	     /* inflate keeps a code that is not whole: less than 64 bits */
 };
 
 /* Octets that one call of inflate takes or gives at most: its counters are 32 bits wide. */
@@ -91,7 +90,7 @@ static enum decode_result begin_member(struct inflater *inflater)
 {
 	struct gzip_fields *fields;
 
-	if (inflater->head[0] != 0x1f || inflater->head[1] != 0x8b || inflateReset(&inflater->z) != Z_OK)
+	if (inflateReset(&inflater->z) != Z_OK)
 		return DECODE_BAD;
 	inflater->phase = PHASE_BODY;
 	if ((inflater->head[3] & FIELDS_FLAGS) == 0)
@@ -118,8 +117,6 @@ static enum decode_result begin_deflate(struct inflater *inflater)
 	unsigned head = inflater->head[0] * 256u + inflater->head[1];
 	bool zlib = head % 31 == 0 && (inflater->head[0] & 0x0f) == 8 && inflater->head[0] >> 4 <= 7;
 
-	if (zlib && (inflater->head[1] & ZLIB_DICTIONARY) != 0)
-		return DECODE_BAD;
 	inflater->phase = PHASE_BODY;
 	if (!zlib && inflateReset2(&inflater->z, -MAX_WBITS) != Z_OK)
 		return DECODE_BAD;
@@ -186,13 +183,12 @@ static enum decode_result go_on(const struct inflater *inflater, const struct de
 	return io->last ? DECODE_BAD : DECODE_MORE_INPUT;
 }
 
+/* inflate cuts what is too long, and then it isn't terminated; that is over the budget in any case. */
 static enum decode_result add_string(struct decode_aside *aside, const Bytef *text)
 {
-	size_t n = strnlen((const char *)text, DECODE_ASIDE_MAX);
+	struct span string = {(const char *)text, strnlen((const char *)text, DECODE_ASIDE_MAX)};
 
-	/* inflate cuts what is too long, and then it isn't terminated. */
-	return n == DECODE_ASIDE_MAX ? DECODE_OVER_BUDGET
-				     : decode_aside_add(aside, (struct span){(const char *)text, n});
+	return decode_aside_add(aside, string);
 }
 
 /* The header is whole: put its texts aside. inflate clears the pointer of a field that the flags don't name.

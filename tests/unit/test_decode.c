@@ -349,6 +349,25 @@ static void assert_every_way(enum coding coding, struct bytes coded, struct span
 	assert_decodes(coding, coded, content, 1000, content.n < 10000 ? 1 : 99);
 }
 
+/* "All output that it gives was given" does not depend on how much room there was at a time. */
+static void assert_prompt(enum coding coding, struct bytes coded)
+{
+	struct decoder *narrow = decoder_new(&coding, 1), *wide = decoder_new(&coding, 1);
+	struct bytes narrow_out = {0}, wide_out = {0};
+	size_t step = coding == CODING_ZSTD ? 1 : 50; /* so that a piece ends where a block ends */
+
+	for (size_t at = 0; at < coded.n; at += step) {
+		struct span piece = {coded.p + at, coded.n - at < step ? coded.n - at : step};
+
+		assert_int_equal(feed(narrow, piece, false, SIZE_MAX, 7, &narrow_out), DECODE_MORE_INPUT);
+		assert_int_equal(feed(wide, piece, false, SIZE_MAX, 300000, &wide_out), DECODE_MORE_INPUT);
+		assert_int_equal(narrow_out.n, wide_out.n);
+		assert_true(decoder_lag(wide) > 0 || at < step + 20 || at + step >= coded.n);
+	}
+	decoder_free(narrow);
+	decoder_free(wide);
+}
+
 /* ---- tests */
 
 static void assert_codings(const char *value, const enum coding *expected, size_t expected_count)
@@ -416,6 +435,7 @@ static void test_every_coding(void **state)
 		assert_splits(all_codings[i], short_coded, span_in(text), 1);
 		assert_every_way(all_codings[i], noise_coded, span_in(noise));
 		assert_every_way(all_codings[i], many_coded, span_in(many));
+		assert_prompt(all_codings[i], many_coded);
 		free(short_coded.p);
 		free(noise_coded.p);
 		free(many_coded.p);
@@ -436,6 +456,8 @@ static void test_brotli_of_the_encoder(void **state)
 	assert_every_way(CODING_BR, fast, span_in(text));
 	assert_splits(CODING_BR, best, span_in(text), 1);
 	assert_splits(CODING_BR, fast, span_in(text), 1);
+	assert_prompt(CODING_BR, best);
+	assert_prompt(CODING_BR, fast);
 	free(text.p);
 	free(best.p);
 	free(fast.p);
@@ -485,13 +507,13 @@ static void test_trailing_octets(void **state)
 	}
 }
 
-/* A decoder that failed gives nothing more. */
+/* A decoder that failed gives nothing more, not even when what follows is a whole frame. */
 static void test_failure_stays(void **state)
 {
-	enum coding coding = CODING_GZIP;
+	enum coding coding = CODING_ZSTD;
 	struct decoder *decoder = decoder_new(&coding, 1);
-	struct bytes good = gzip(SPAN("content"));
-	struct span bad = SPAN("no gzip at all"), in = span_in(good);
+	struct bytes good = zstd(SPAN("content"), 1);
+	struct span bad = SPAN("no zstd at all"), in = span_in(good);
 	char out[64];
 	size_t produced;
 
@@ -874,6 +896,8 @@ static void test_chain_fields(void **state)
 {
 	static const enum coding codings[] = {CODING_GZIP, CODING_GZIP};
 	struct span none = {NULL, 0};
+	struct bytes plain = gzip(SPAN("content")),
+		     plain_named = gzip_named(span_in(plain), "outer", NULL, none);
 	struct bytes inner = gzip_named(SPAN("content"), "inner", NULL, none);
 	struct bytes outer = gzip_named(span_in(inner), "outer", NULL, none);
 
@@ -881,6 +905,9 @@ static void test_chain_fields(void **state)
 	assert_chain(codings, 2, span_in(outer), SPAN("outer\ninner\ncontent"), SIZE_MAX, 1000);
 	assert_chain(codings, 2, span_in(outer), SPAN("outer\ninner\ncontent"), 1, 1000);
 	assert_chain(codings, 2, span_in(outer), SPAN("outer\ninner\ncontent"), SIZE_MAX, 1);
+	assert_chain(codings, 2, span_in(plain_named), SPAN("outer\ncontent"), SIZE_MAX, 1000);
+	free(plain.p);
+	free(plain_named.p);
 	free(inner.p);
 	free(outer.p);
 }
