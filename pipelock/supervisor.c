@@ -201,11 +201,13 @@ static void announce(const struct supervisor *supervisor)
 	const struct supervisor_input *input = supervisor->input;
 	char text[ADDRESS_TEXT_SIZE];
 	bool bracket = supervisor->agent_address.family == AF_INET6;
-	log_info("ready for agents on %s%s%s:%u with %zu rules; CA certificate %s/ca.pem, log %s; in the "
-		 "agent's shell: "
+	char rules[40] = "";
+	if (input->rule_count > 0)
+		snprintf(rules, sizeof(rules), ", %zu rules", input->rule_count);
+	log_info("ready for agents on %s%s%s:%u%s; CA certificate %s/ca.pem, log %s; in the agent's shell: "
 		 "eval \"$(pipelock env)\"",
 		bracket ? "[" : "", address_format(&supervisor->agent_address, text), bracket ? "]" : "",
-		supervisor->agent_port, input->rule_count, input->config->state, input->config->audit_file);
+		supervisor->agent_port, rules, input->config->state, input->config->audit_file);
 }
 
 /* All roles are ready for the first time: let agents in. */
@@ -295,6 +297,10 @@ static enum supervisor_exit give_up(struct supervisor *supervisor, const struct 
 static enum supervisor_exit stop(struct supervisor *supervisor)
 {
 	log_info("stopping");
+	/* With the proxy's own copy, closed when it drains, this is the end of the listener: who comes now is
+	 * refused at once, instead of waiting for nobody. */
+	close(supervisor->agent_listener);
+	supervisor->agent_listener = -1;
 	uint64_t drain_ms = supervisor->input->config->timeouts.drain_ms;
 	group_drain(supervisor, supervisor_now_ms() + (int64_t)drain_ms);
 	return SUPERVISOR_STOPPED;

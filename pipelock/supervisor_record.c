@@ -68,7 +68,8 @@ void record_started(struct supervisor *supervisor)
 	json_put_text(&json, "mode", modes[config->mode]);
 	if (config->file)
 		json_put_text(&json, "config", config->file);
-	json_put_number(&json, "rules", supervisor->input->rule_count);
+	if (supervisor->input->rule_count > 0)
+		json_put_number(&json, "rules", supervisor->input->rule_count);
 	send_record(supervisor, &json);
 }
 

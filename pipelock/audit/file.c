@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #define RESERVE_BYTES (1024 * 1024)
-#define RESERVE_REFILL_BYTES (512 * 1024)  /* less than this left: reserve more */
-#define RESERVE_MINIMUM_BYTES (256 * 1024) /* less than this left, and no more to have: full */
-#define OWN_RECORDS_BYTES (16 * 1024)	   /* of the journal, for the keeper's own words about a failure */
+#define RESERVE_REFILL_BYTES (512 * 1024) /* less than this left: reserve more */
+#define RESERVE_MINIMUM_BYTES (64 * 1024) /* less than this left, and no more to have: full */
+#define OWN_RECORDS_BYTES (16 * 1024)	  /* of the journal, for the keeper's own words about a failure */
 
 /* Empty, and everything can be used again. A kill between the two stores leaves begin >= end: still empty. */
 static void journal_reset(struct audit_journal *journal)
@@ -31,16 +31,6 @@ bool audit_file_has_room(const struct audit_file *file)
 {
 	return atomic_load(&file->journal->end) + IPC_MAX_MESSAGE + CHAIN_OVERHEAD + OWN_RECORDS_BYTES <=
 	       AUDIT_JOURNAL_TEXT;
-}
-
-bool audit_file_append_raw(struct audit_file *file, struct span octets)
-{
-	uint64_t end = atomic_load(&file->journal->end);
-	if (octets.n > AUDIT_JOURNAL_TEXT - end)
-		return false;
-	memcpy(file->journal->text + end, octets.p, octets.n);
-	atomic_store(&file->journal->end, end + octets.n);
-	return true;
 }
 
 bool audit_file_append(struct audit_file *file, const char *role, struct span members)
@@ -78,14 +68,17 @@ bool audit_file_reserve(struct audit_file *file)
 	off_t left = file->reserved_end - file->size;
 	if (file->cannot_reserve || left >= RESERVE_REFILL_BYTES)
 		return true;
-	/* A full disk is seen here, while there is still room for the records of what already runs. */
-	if (fallocate(file->fd, FALLOC_FL_KEEP_SIZE, file->size, RESERVE_BYTES) == 0) {
-		file->reserved_end = file->size + RESERVE_BYTES;
-		return true;
-	}
-	if (errno == EOPNOTSUPP || errno == ENOSYS) {
-		file->cannot_reserve = true;
-		return true;
+	/* A full disk is seen here, while there is still room for the records of what already runs. A small
+	 * one gives less. */
+	for (off_t more = RESERVE_BYTES; more >= RESERVE_MINIMUM_BYTES && more > left; more /= 2) {
+		if (fallocate(file->fd, FALLOC_FL_KEEP_SIZE, file->size, more) == 0) {
+			file->reserved_end = file->size + more;
+			return true;
+		}
+		if (errno == EOPNOTSUPP || errno == ENOSYS) {
+			file->cannot_reserve = true;
+			return true;
+		}
 	}
 	return left >= RESERVE_MINIMUM_BYTES;
 }

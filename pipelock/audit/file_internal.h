@@ -28,7 +28,4 @@ bool audit_file_reserve(struct audit_file *file);
 /* Append a record of the keeper's own; `members` without the time. */
 bool audit_file_append_own(struct audit_file *file, int64_t now_ms, const char *members);
 
-/* Put octets into the journal as they are. */
-bool audit_file_append_raw(struct audit_file *file, struct span octets);
-
 #endif

@@ -5,7 +5,8 @@
  */
 #include "pipelock/audit/file_internal.h"
 
-#include "pipelock/audit/verify.h"
+#include "common/json.h"
+#include "pipelock/audit/time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,13 +18,15 @@
 #include <unistd.h>
 
 #define TAIL_BYTES (256 * 1024) /* more than any two lines */
+#define MAX_TORN_TEXT 4096	/* octets of a torn line that are told */
 
 /* What the end of the file holds. Spans point into the tail that was read. */
 struct tail {
 	struct span text;
 	bool has_line;
 	struct chain_line line; /* the last line that holds */
-	struct span torn;	/* what follows it */
+	struct span torn;	/* what follows its newline; or no newline follows it: then that is missing */
+	bool lacks_newline;
 };
 
 static bool is_log_file(int fd, const char *path, struct state_error *error)
@@ -62,24 +65,25 @@ static bool open_log(struct audit_file *file, const char *path, struct state_err
 	return true;
 }
 
-/* The last line in the tail that holds; what stands behind it is torn. */
-static void find_last_line(struct tail *tail)
+/* Take the tail apart. A whole line that does not hold is not what a crash leaves: false. */
+static bool find_last_line(struct tail *tail)
 {
-	const char *begin = tail->text.p;
-	const char *end = begin + tail->text.n; /* of the line that is looked at, its newline excluded */
-	while (end > begin) {
-		const char *before = memrchr(begin, '\n', (size_t)(end - begin));
-		const char *first = before ? before + 1 : begin;
-		if (chain_parse((struct span){first, (size_t)(end - first)}, &tail->line)) {
-			tail->has_line = true;
-			break;
-		}
-		if (!before)
-			return;
-		end = before;
+	struct span text = tail->text;
+	const char *newline = text.n ? memrchr(text.p, '\n', text.n) : NULL;
+	size_t whole = newline ? (size_t)(newline - text.p) : 0;
+	tail->torn = newline ? (struct span){newline + 1, text.n - whole - 1} : text;
+	/* A line of which all but the newline was written. */
+	if (tail->torn.n > 0 && chain_parse(tail->torn, &tail->line)) {
+		tail->torn = (struct span){0};
+		tail->has_line = tail->lacks_newline = true;
+		return true;
 	}
-	const char *stop = begin + tail->text.n;
-	tail->torn = end < stop ? (struct span){end + 1, (size_t)(stop - end - 1)} : (struct span){0};
+	if (!newline)
+		return true;
+	const char *before = memrchr(text.p, '\n', whole);
+	const char *first = before ? before + 1 : text.p;
+	tail->has_line = chain_parse((struct span){first, (size_t)(newline - first)}, &tail->line);
+	return tail->has_line;
 }
 
 /* A first line that was cut: the only content without a whole line that is taken for a log of ours. */
@@ -98,15 +102,13 @@ static bool read_tail(struct audit_file *file, char *room, struct tail *tail, st
 		return false;
 	}
 	*tail = (struct tail){.text = {room, n}};
-	find_last_line(tail);
-	if (tail->has_line || n == 0)
+	if (find_last_line(tail) &&
+		(tail->has_line || n == 0 || (n < TAIL_BYTES && is_torn_first_line(tail->text))))
 		return true;
-	if (n < TAIL_BYTES && is_torn_first_line(tail->text)) {
-		tail->torn = tail->text;
-		return true;
-	}
 	state_error_set(error,
-		"%s does not end like an audit log of pipelock; move it away, or name another file",
+		"%s does not end like an audit log of pipelock, or its last line was changed; move it away, "
+		"or name "
+		"another file",
 		file->path);
 	return false;
 }
@@ -170,17 +172,24 @@ static bool append_opened(struct audit_file *file, int64_t now_ms)
 	return audit_file_append_own(file, now_ms, members);
 }
 
+/* Cut the torn line off; the next one says what it was. */
 static bool append_recovered(struct audit_file *file, struct span torn, int64_t now_ms)
 {
-	uint8_t hash[CHAIN_HASH_SIZE];
-	char hex[2 * CHAIN_HASH_SIZE + 1], members[256];
-	bool ended = torn.p[torn.n - 1] == '\n';
-	struct span content = {torn.p, torn.n - ended};
-	chain_hash(content, hash);
-	chain_hex(hash, sizeof(hash), hex);
-	snprintf(members, sizeof(members), VERIFY_TORN_MEMBERS, content.n, hex);
-	return (ended || audit_file_append_raw(file, SPAN("\n"))) &&
-	       audit_file_append_own(file, now_ms, members);
+	char time[AUDIT_TIME_SIZE];
+	struct json members;
+	json_init(&members, 16 * MAX_TORN_TEXT);
+	json_put_text(&members, "time", audit_time_format(now_ms, time));
+	json_put_text(&members, "event", "log_recovered");
+	json_put_number(&members, "torn_bytes", torn.n);
+	json_put_string(
+		&members, "torn", (struct span){torn.p, torn.n < MAX_TORN_TEXT ? torn.n : MAX_TORN_TEXT});
+	/* First told, then cut. */
+	bool done = audit_file_append(file, "keeper", json_text(&members)) &&
+		    ftruncate(file->fd, file->size - (off_t)torn.n) == 0;
+	if (done)
+		file->size -= (off_t)torn.n;
+	json_release(&members);
+	return done;
 }
 
 /* The journal's records again, as lines that continue what is in the file now. */
@@ -218,23 +227,19 @@ static bool start_anew(struct audit_file *file, struct span rest, struct span to
 
 static bool continue_chain(struct audit_file *file, const struct tail *tail, int64_t now_ms)
 {
-	struct span torn = tail->torn;
 	if (tail->has_line) {
 		file->chain = tail->line.at;
 		chain_hash(tail->line.members, file->last_members);
 	}
-	struct span rest = journal_rest(file->journal, &file->chain);
-	/* All but the newline of the last line was written. */
-	bool lacks_newline = tail->text.n > 0 && torn.n == 0 && tail->text.p[tail->text.n - 1] != '\n';
-	if (rest.n > 0 && !lacks_newline && resume(file, rest, torn))
-		return true;
-	if (lacks_newline && write(file->fd, "\n", 1) == 1)
+	if (tail->lacks_newline) {
+		if (write(file->fd, "\n", 1) != 1)
+			return false;
 		file->size++;
-	else if (lacks_newline)
-		return false;
-	if (rest.n > 0 && torn.n == 0 && resume(file, rest, torn))
+	}
+	struct span rest = journal_rest(file->journal, &file->chain);
+	if (rest.n > 0 && resume(file, rest, tail->torn))
 		return true;
-	return start_anew(file, rest, torn, now_ms);
+	return start_anew(file, rest, tail->torn, now_ms);
 }
 
 struct audit_file *audit_file_open(

@@ -4,10 +4,6 @@
  */
 #include "pipelock/audit/verify.h"
 
-#include <stdio.h>
-
-static const char changed[] = "the line was changed, or is no line of this log";
-
 /* One line off the front of *log, without its newline. false: there is no newline any more. */
 static bool next_line(struct span *log, struct span *line)
 {
@@ -25,24 +21,12 @@ static bool contains(struct span text, const char *literal)
 	return memmem(text.p, text.n, literal, strlen(literal)) != NULL;
 }
 
-/* Is this the keeper's word that `torn` was found so? */
-static bool accounts_for(const struct chain_line *line, struct span torn)
-{
-	uint8_t hash[CHAIN_HASH_SIZE];
-	char hex[2 * CHAIN_HASH_SIZE + 1];
-	char members[256];
-	chain_hash(torn, hash);
-	chain_hex(hash, sizeof(hash), hex);
-	snprintf(members, sizeof(members), VERIFY_TORN_MEMBERS, torn.n, hex);
-	return span_equals(line->role, SPAN("keeper")) && contains(line->members, members);
-}
-
 static const char *judge_first(const struct chain_line *line)
 {
 	static const uint8_t none[CHAIN_HASH_SIZE];
 	if (line->at.seq != 1 || memcmp(line->prev, none, sizeof(none)) != 0)
 		return "the log does not begin with its first line";
-	/* The very first line itself may have been torn. */
+	/* "log_recovered": the very first line was torn by a crash. */
 	if (!span_equals(line->role, SPAN("keeper")) ||
 		(!contains(line->members, "\"event\":\"log_opened\"") &&
 			!contains(line->members, "\"event\":\"log_recovered\"")))
@@ -63,51 +47,20 @@ static const char *judge(const struct verify_report *report, const struct chain_
 	return NULL;
 }
 
-static enum verify_result bad(struct verify_report *report, uint64_t number, const char *reason)
-{
-	report->bad_line = number;
-	report->reason = reason;
-	return VERIFY_BAD;
-}
-
-/* A line that holds by itself: does it hold in its place, and does it account for what is torn before it? */
-static const char *judge_place(struct verify_report *report, const struct chain_line *line, struct span torn)
-{
-	if (torn.p && !accounts_for(line, torn))
-		return changed;
-	const char *reason = judge(report, line);
-	if (!reason) {
-		report->lines++;
-		report->recovered += torn.p != NULL;
-		report->end = line->at;
-	}
-	return reason;
-}
-
 enum verify_result verify_log(struct span log, struct verify_report *report)
 {
-	struct span text, torn = {0};
-	uint64_t number = 0, torn_number = 0;
+	struct span text;
 	*report = (struct verify_report){0};
 	while (next_line(&log, &text)) {
 		struct chain_line line;
-		number++;
-		if (!chain_parse(text, &line)) {
-			if (!torn.p) {
-				torn = text;
-				torn_number = number;
-			}
-			/* A crash during the recovery leaves more than one such line: they are torn as one.
-			 */
-			torn.n = (size_t)(text.p + text.n - torn.p);
-			continue;
+		report->reason = chain_parse(text, &line) ? judge(report, &line)
+							  : "the line was changed, or is no line of this log";
+		if (report->reason) {
+			report->bad_line = report->lines + 1;
+			return VERIFY_BAD;
 		}
-		const char *reason = judge_place(report, &line, torn);
-		if (reason)
-			return bad(report, reason == changed ? torn_number : number, reason);
-		torn = (struct span){0};
+		report->lines++;
+		report->end = line.at;
 	}
-	if (torn.p)
-		return bad(report, torn_number, changed);
 	return log.n > 0 ? VERIFY_TORN_END : VERIFY_GOOD;
 }

@@ -17,18 +17,11 @@ enum verify_result {
 
 struct verify_report {
 	uint64_t lines;	    /* that hold */
-	uint64_t recovered; /* torn lines that the next one accounts for */
 	uint64_t bad_line;  /* VERIFY_BAD: its number in the file, from 1 */
 	const char *reason; /* VERIFY_BAD: static text */
 	struct chain end;   /* after the last good line */
 };
 
 enum verify_result verify_log(struct span log, struct verify_report *report);
-
-/*
- * A line that was not written whole stays in the log; the keeper's next line, "log_recovered", has its length
- * and hash. These two agree on how it is written: the members that follow "time".
- */
-#define VERIFY_TORN_MEMBERS "\"event\":\"log_recovered\",\"torn_bytes\":%zu,\"torn_sha256\":\"%s\""
 
 #endif
