@@ -19,16 +19,18 @@ bool engine_parts_equal(const struct ruleset *set, enum scan_part a, enum scan_p
 	return true;
 }
 
-static void make_anchor(const struct regex_anchor *from, uint32_t rule, struct anchor *out)
+/* All anchors of a rule look back as far as the furthest does: then starts are searched in order, and what is
+ * found is what a search from left to right finds. */
+static void make_anchor(
+	const struct compiled_rule *rule, const struct regex_anchor *from, uint32_t index, struct anchor *out)
 {
-	double rate;
 	out->sets = from->sets;
-	out->rule = rule;
+	out->rule = index;
 	out->length = (uint16_t)from->length;
 	out->context = from->context;
-	out->window = (uint16_t)regex_best_window(from, &rate);
-	out->back_min = (int)out->window - from->context + (int)from->min_distance;
-	out->back_max = (int)out->window - from->context + (int)from->max_distance;
+	out->window = (uint16_t)from->window;
+	out->back_min = (int)from->window - from->context + (int)from->min_distance;
+	out->back_max = rule->back_max;
 }
 
 static void make_window(const struct anchor *anchor, struct prefilter_window *out)
@@ -107,7 +109,7 @@ static bool make_anchors(struct engine *engine, const struct ruleset *set, size_
 		const struct compiled_rule *rule = &set->rules[engine->rules[i]];
 		for (size_t k = 0; k < rule->anchor_count; k++) {
 			struct anchor *anchor = &anchors[engine->anchor_count];
-			make_anchor(&rule->anchors[k], engine->rules[i], anchor);
+			make_anchor(rule, &rule->anchors[k], engine->rules[i], anchor);
 			make_window(anchor, &windows[engine->anchor_count++]);
 		}
 	}

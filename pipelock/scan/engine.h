@@ -44,7 +44,8 @@ struct compiled_rule {
 	size_t anchor_count;
 	int secret_group; /* (?<secret>...), or 0 */
 	uint32_t lookbehind;
-	bool fixed;	/* every anchor stands at one distance from the start of a match */
+	bool fixed;	/* every window stands at one distance from the start of a match */
+	int back_max;	/* a match starts at most this far before a window that speaks for it */
 	uint32_t reach; /* a match may start so many octets before the first window that speaks for it */
 	struct validator *validators;
 	size_t validator_count;

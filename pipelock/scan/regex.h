@@ -89,6 +89,7 @@ struct regex_anchor {
 	struct byte_set sets[REGEX_ANCHOR_MAX];
 	unsigned length;
 	bool context;
+	unsigned window; /* where its window of four begins; sets past its end are "any" */
 	uint32_t min_distance,
 		max_distance; /* from the start of the match to the first set after the context */
 };
@@ -100,9 +101,6 @@ struct regex_anchor {
 #define REGEX_WINDOW 4
 #define REGEX_MAX_ANCHORS 256
 bool regex_find_anchors(const struct regex *regex, struct regex_anchor **out, size_t *count, double *rate);
-
-/* Where the best window of four begins in an anchor; sets past its end are "any". */
-unsigned regex_best_window(const struct regex_anchor *anchor, double *rate);
 
 /*
  * The first unbounded run of one octet set on the regex's main line: A C{n,} REST. What stands before it, A,

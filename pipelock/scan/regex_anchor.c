@@ -185,24 +185,37 @@ static bool exact(struct walk *walk, uint32_t at, struct rows *out)
 
 /* ---- the cost of a row */
 
-unsigned regex_best_window(const struct regex_anchor *anchor, double *rate)
+static double window_rate(const struct regex_anchor *anchor, unsigned at)
 {
-	double rates[REGEX_ANCHOR_MAX + REGEX_WINDOW], best = 2.0;
-	unsigned where = 0;
-	for (unsigned i = 0; i < REGEX_ANCHOR_MAX + REGEX_WINDOW; i++)
-		rates[i] = i < anchor->length ? byte_set_rate(&anchor->sets[i]) : 1.0;
-	for (unsigned i = 0; i == 0 || i + REGEX_WINDOW <= anchor->length; i++) {
-		double product = 1.0;
-		for (unsigned j = 0; j < REGEX_WINDOW; j++)
-			product *= rates[i + j];
+	double product = 1.0;
+	for (unsigned i = at; i < at + REGEX_WINDOW && i < anchor->length; i++)
+		product *= byte_set_rate(&anchor->sets[i]);
+	return product;
+}
+
+/* One window for all alternatives, at the same distance from the start of the match: so starts are found in
+ * order. */
+static double choose_window(struct regex_anchor *anchors, size_t count)
+{
+	unsigned shortest = REGEX_ANCHOR_MAX, where = 0;
+	double best = 0, rate = 0;
+	for (size_t i = 0; i < count; i++)
+		shortest = anchors[i].length < shortest ? anchors[i].length : shortest;
+	for (unsigned at = 0; at == 0 || at + REGEX_WINDOW <= shortest; at++) {
+		double sum = 0;
+		for (size_t i = 0; i < count; i++)
+			sum += window_rate(&anchors[i], at);
 		/* A window further in makes the tail of a stream wait longer: it has to be worth it. */
-		if (product * (1 + 0.5 * i) < best) {
-			best = product * (1 + 0.5 * i);
-			where = i;
-			*rate = product;
+		double cost = (sum + 1e-9) * (1 + 0.5 * at);
+		if (at == 0 || cost < best) {
+			best = cost;
+			rate = sum;
+			where = at;
 		}
 	}
-	return where;
+	for (size_t i = 0; i < count; i++)
+		anchors[i].window = where;
+	return rate;
 }
 
 /* The set of octets that must stand before (or the start of the text), if the assertion before `rows` gives
@@ -263,13 +276,9 @@ static void close_rows(struct walk *walk, const struct open *open, struct result
 		walk->out_of_memory = true;
 		return;
 	}
-	double sum = 0;
-	for (size_t i = 0; i < rows->count; i++) {
-		double rate = 1;
+	for (size_t i = 0; i < rows->count; i++)
 		make_anchor(open, i, has_context ? &context : NULL, &anchors[i]);
-		regex_best_window(&anchors[i], &rate);
-		sum += rate;
-	}
+	double sum = choose_window(anchors, rows->count);
 	double span = open->max_distance - open->min_distance;
 	double cost = (sum + 1e-9) * (1 + 0.05 * open->max_distance + 0.1 * span);
 	if (best->anchors && best->cost <= cost) {

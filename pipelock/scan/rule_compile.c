@@ -141,13 +141,13 @@ static void measure_anchors(struct compiled_rule *rule)
 	rule->fixed = rule->anchor_count > 0;
 	for (size_t i = 0; i < rule->anchor_count; i++) {
 		const struct regex_anchor *anchor = &rule->anchors[i];
-		double rate;
-		int reach =
-			(int)anchor->max_distance + (int)regex_best_window(anchor, &rate) - anchor->context;
-		if (reach > (int)rule->reach)
-			rule->reach = (uint32_t)reach;
-		rule->fixed &= anchor->min_distance == anchor->max_distance;
+		int back_max = (int)anchor->window - anchor->context + (int)anchor->max_distance;
+		rule->fixed &= anchor->min_distance == anchor->max_distance &&
+			       (i == 0 || back_max == rule->back_max);
+		if (i == 0 || back_max > rule->back_max)
+			rule->back_max = back_max;
 	}
+	rule->reach = rule->back_max > 0 ? (uint32_t)rule->back_max : 0;
 }
 
 bool rule_compile(struct compiled_rule *rule, const struct span *literals, size_t literal_count,

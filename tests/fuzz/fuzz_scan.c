@@ -1,6 +1,6 @@
 /*
- * The engine against the plain loop of every rule over the whole text; and the same text in pieces, with its hold-back. The
- * first octets choose the rule set and the sizes of the pieces.
+ * The engine against the plain loop of every rule over the whole text; and the same text in pieces, with its
+ * hold-back. The first octets choose the rule set and the sizes of the pieces.
  */
 #include "tests/unit/scan_oracle.h"
 

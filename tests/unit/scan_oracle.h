@@ -1,6 +1,7 @@
 /*
- * The plain way to scan, as an oracle for the engine: each rule's PCRE2 code over the whole text, one after another. And
- * texts to hold both against: made of pieces that rules care about. Shared by unit tests, fuzz targets and the bench.
+ * The plain way to scan, as an oracle for the engine: each rule's PCRE2 code over the whole text, one after
+ * another. And texts to hold both against: made of pieces that rules care about. Shared by unit tests, fuzz
+ * targets and the bench.
  */
 #ifndef TESTS_SCAN_ORACLE_H
 #define TESTS_SCAN_ORACLE_H
@@ -13,7 +14,8 @@
 
 static const uint8_t oracle_key[SCAN_FINGERPRINT_KEY_SIZE] = {7};
 
-/* Rules that between them use every way to be found: at the start, in the middle, late, by class, by nothing at all. */
+/* Rules that between them use every way to be found: at the start, in the middle, late, by class, by nothing
+ * at all. */
 static const char oracle_rules[] =
 	"version: 1\nrules:\n"
 	"- {id: prefix, regex: '\\b(?:AKIA|ASIA)[A-Z2-7]{16}\\b'}\n"
@@ -21,7 +23,8 @@ static const char oracle_rules[] =
 	"- {id: run, regex: '\\bey[A-Za-z0-9_-]{10,}\\.ey[A-Za-z0-9_-]{10,}\\.[A-Za-z0-9_-]{4,}'}\n"
 	"- {id: overlap, regex: 'sk-[\\w-]{4,}T3Bl[\\w-]{4,}'}\n"
 	"- {id: left, regex: '\\b[MNO][A-Za-z0-9]{23,25}\\.[\\w-]{6}\\.[\\w-]{27,38}\\b'}\n"
-	"- {id: key, regex: '(?i)[\\w.-]{0,20}(?:api[_-]?key|secret|token)[\"'' \\t]{0,3}[:=][\"'' \\t]{0,3}(?<secret>[a-z0-9_]{8,})'}\n"
+	"- {id: key, regex: '(?i)[\\w.-]{0,20}(?:api[_-]?key|secret|token)[\"'' \\t]{0,3}[:=][\"'' "
+	"\\t]{0,3}(?<secret>[a-z0-9_]{8,})'}\n"
 	"- {id: digits, regex: '\\b\\d{3}-\\d{2}-\\d{4}\\b'}\n"
 	"- {id: luhn, regex: '(?<![0-9])(?:\\d[ -]?){12,15}\\d(?![0-9])', validate: [luhn]}\n"
 	"- {id: hex, regex: '\\bSK[0-9a-f]{32}\\b', validate: [distinct>=3]}\n"
@@ -37,13 +40,14 @@ static const char oracle_rules[] =
 	"- {id: lazy, regex: 'q\\{.{1,30}?\\}q'}\n"
 	"- {id: pool, regex: '(?:aa|ab){3,6}c'}\n";
 
-static const char *const oracle_pieces[] = {"AKIA", "ASIA", "IOSFODNN7EXAMPLE", "QWERTYUI", "ghp_", "abcdefgh", "ABC123xyz",
-	"eyJhbGciOiJI", "eyJhbGciOiJIUzI1NiJ9", ".", ".eyJzdWIiOiIxMjM0", "ey", "sk-", "T3Bl", "kFJ-", "MTIzNDU2Nzg5MDEyMzQ1Njc4",
-	".GhIjKl.", "abcdefghijklmnopqrstuvwxyz12345", "api_key", "ApiKey", "SECRET", "token", " = \"", ": ", "=", "123-45-6789",
-	"123-", "45-", "6789", "4111 1111 1111 1111", "4111111111111111", "5", "SK", "0123456789abcdef", "fedcba98",
-	"-----BEGIN ", "RSA PRIVATE ", "KEY-----", "\n", "-----END", "key:", "hello", ";", "abc: zz top", "key=key123", "y=k",
-	"bc-de", "cd", " ", "x-", "123456", "12", "-tok", "abcd", "warn-", "2024", "Zq", "ZqZq789", "GOABC", "q{", "}q", "aa", "ab",
-	"c", "\t", "\"", "_", "-", "\r\n", "é", "\xff", "%41KIA", "\\n"};
+static const char *const oracle_pieces[] = {"AKIA", "ASIA", "IOSFODNN7EXAMPLE", "QWERTYUI", "ghp_",
+	"abcdefgh", "ABC123xyz", "eyJhbGciOiJI", "eyJhbGciOiJIUzI1NiJ9", ".", ".eyJzdWIiOiIxMjM0", "ey",
+	"sk-", "T3Bl", "kFJ-", "MTIzNDU2Nzg5MDEyMzQ1Njc4", ".GhIjKl.", "abcdefghijklmnopqrstuvwxyz12345",
+	"api_key", "ApiKey", "SECRET", "token", " = \"", ": ", "=", "123-45-6789", "123-", "45-", "6789",
+	"4111 1111 1111 1111", "4111111111111111", "5", "SK", "0123456789abcdef", "fedcba98", "-----BEGIN ",
+	"RSA PRIVATE ", "KEY-----", "\n", "-----END", "key:", "hello", ";", "abc: zz top", "key=key123",
+	"y=k", "bc-de", "cd", " ", "x-", "123456", "12", "-tok", "abcd", "warn-", "2024", "Zq", "ZqZq789",
+	"GOABC", "q{", "}q", "aa", "ab", "c", "\t", "\"", "_", "-", "\r\n", "é", "\xff", "%41KIA", "\\n"};
 #define ORACLE_PIECES (sizeof(oracle_pieces) / sizeof(oracle_pieces[0]))
 
 static inline struct ruleset *oracle_ruleset(const char *text)
@@ -74,7 +78,8 @@ static inline size_t oracle_text(const uint8_t *data, size_t n, char *out, size_
 }
 
 /* What the plain loop finds in a text of this part. */
-static inline void oracle_scan(const struct ruleset *set, enum scan_part part, struct span text, struct findings *out)
+static inline void oracle_scan(
+	const struct ruleset *set, enum scan_part part, struct span text, struct findings *out)
 {
 	pcre2_match_data *data = pcre2_match_data_create(set->max_captures + 1, NULL);
 	for (size_t i = 0; i < set->count; i++) {
@@ -82,7 +87,8 @@ static inline void oracle_scan(const struct ruleset *set, enum scan_part part, s
 		if (!(rule->shown.in & SCAN_BIT(part)) || rule->shown.action == VERDICT_ALLOW)
 			continue;
 		for (size_t at = 0; at < text.n;) {
-			int rc = pcre2_match(rule->code, (PCRE2_SPTR)text.p, text.n, at, PCRE2_NOTEMPTY, data, NULL);
+			int rc = pcre2_match(
+				rule->code, (PCRE2_SPTR)text.p, text.n, at, PCRE2_NOTEMPTY, data, NULL);
 			if (rc < 0)
 				break;
 			const PCRE2_SIZE *v = pcre2_get_ovector_pointer(data);
@@ -118,7 +124,8 @@ static inline bool oracle_half_equal(const struct findings *a, const struct find
 		fprintf(stderr, "%s: %s at %lu+%lu x%u", what, x->rule->id, (unsigned long)x->offset,
 			(unsigned long)x->length, x->count);
 		if (y)
-			fprintf(stderr, " is at %lu+%lu x%u", (unsigned long)y->offset, (unsigned long)y->length, y->count);
+			fprintf(stderr, " is at %lu+%lu x%u", (unsigned long)y->offset,
+				(unsigned long)y->length, y->count);
 		fputc('\n', stderr);
 		return false;
 	}
@@ -134,11 +141,12 @@ static inline bool oracle_equal(const struct findings *plain, const struct findi
 }
 
 /*
- * Feed the text in pieces (sizes from `seed`) and check what hold-back promises: safe never falls, never passes what was
- * fed, and no finding begins before what was safe when it was found. Asks for safe only now and then, as callers may.
+ * Feed the text in pieces (sizes from `seed`) and check what hold-back promises: safe never falls, never
+ * passes what was fed, and no finding begins before what was safe when it was found. Asks for safe only now
+ * and then, as callers may.
  */
-static inline bool oracle_stream(struct scanner *scanner, struct span text, uint32_t seed, size_t most,
-	struct findings *out)
+static inline bool oracle_stream(
+	struct scanner *scanner, struct span text, uint32_t seed, size_t most, struct findings *out)
 {
 	struct scan_stream *stream = scan_stream_new(scanner, SCAN_BODY, NULL, NULL, 0, out);
 	uint64_t safe = 0;
@@ -153,8 +161,9 @@ static inline bool oracle_stream(struct scanner *scanner, struct span text, uint
 		for (size_t i = known; i < out->count; i++)
 			ok = ok && out->items[i].offset >= safe;
 		if (!ok)
-			fprintf(stderr, "%s at %lu was found when %lu octets were gone\n", out->items[known].rule->id,
-				(unsigned long)out->items[known].offset, (unsigned long)safe);
+			fprintf(stderr, "%s at %lu was found when %lu octets were gone\n",
+				out->items[known].rule->id, (unsigned long)out->items[known].offset,
+				(unsigned long)safe);
 		uint64_t now = (seed >> 10) % 4 ? scan_stream_safe(stream) : safe;
 		ok = ok && now >= safe && now <= at;
 		safe = now;
