@@ -64,7 +64,7 @@ static const struct config_key keys[] = {
 		.name = "connections",
 		.kind = "number",
 		.fallback = "10000",
-		.meaning = "Connections of agents at the same time; more wait in the listener's queue.",
+		.meaning = "Connections of agents at the same time.",
 		SIMPLE(CONFIG_INTEGER, max_connections, 1, 1000 * 1000)},
 	{.group = "timeouts",
 		.name = "head",

@@ -14,6 +14,7 @@ static int run_policy(const char *config_file, const char *listen)
 	if (cli_policy_load(&policy, config_file, listen))
 		set = cli_rules_load(policy.config, &rules);
 	if (set) {
+		size_t rule_count = ruleset_count(set);
 		/* The proxy compiles them again, from the same texts. */
 		ruleset_put(set);
 		struct supervisor_input input = {
@@ -21,6 +22,7 @@ static int run_policy(const char *config_file, const char *listen)
 			.config_text = {policy.file.text ? policy.file.text : "", policy.file.size},
 			.rules = &rules,
 			.overrides = &policy.overrides,
+			.rule_count = rule_count,
 		};
 		code = (int)supervisor_run(&input);
 	}
