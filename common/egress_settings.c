@@ -25,23 +25,20 @@ static bool cut_part(struct span *text, bool last, struct span *part)
 	if (text->n > 0 && text->p[0] == '[') {
 		const char *close = memchr(text->p, ']', text->n);
 
-		if (!close) {
+		if (!close)
 			return false;
-		}
 		end = (size_t)(close - text->p) + 1;
 	} else {
-		while (end < text->n && text->p[end] != ':') {
+		while (end < text->n && text->p[end] != ':')
 			end++;
-		}
 	}
 	*part = (struct span){text->p, end};
 	if (end == text->n) {
 		*text = (struct span){text->p + end, 0};
 		return last;
 	}
-	if (last || text->p[end] != ':') {
+	if (last || text->p[end] != ':')
 		return false;
-	}
 	*text = (struct span){text->p + end + 1, text->n - end - 1};
 	return true;
 }
@@ -52,21 +49,17 @@ static bool parse_port(struct span text, uint16_t *port)
 	unsigned value = 0;
 
 	*port = 0;
-	if (text.n == 0) {
+	if (text.n == 0)
 		return true;
-	}
-	if (text.n > 5) {
+	if (text.n > 5)
 		return false;
-	}
 	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] < '0' || text.p[i] > '9') {
+		if (text.p[i] < '0' || text.p[i] > '9')
 			return false;
-		}
 		value = value * 10 + (unsigned)(text.p[i] - '0');
 	}
-	if (value == 0 || value > 65535) {
+	if (value == 0 || value > 65535)
 		return false;
-	}
 	*port = (uint16_t)value;
 	return true;
 }
@@ -78,15 +71,12 @@ static bool parse_host(struct span text, bool allow_address, char out[HOST_MAX +
 	struct host host;
 
 	out[0] = '\0';
-	if (text.n == 0) {
+	if (text.n == 0)
 		return true;
-	}
-	if (!host_parse(text, &host) || host.form == HOST_INVALID || host.form == HOST_IPV4_LEGACY) {
+	if (!host_parse(text, &host) || host.form == HOST_INVALID || host.form == HOST_IPV4_LEGACY)
 		return false;
-	}
-	if (!allow_address && host.form != HOST_NAME) {
+	if (!allow_address && host.form != HOST_NAME)
 		return false;
-	}
 	memcpy(out, host.text, host.length + 1);
 	return true;
 }
@@ -106,11 +96,10 @@ bool connect_to_parse(struct span text, struct connect_to *out)
 
 static void put_address(struct ipc_writer *w, const struct address *address)
 {
-	if (address->family == AF_INET) {
+	if (address->family == AF_INET)
 		ipc_put_span(w, (struct span){(const char *)&address->v4, sizeof(address->v4)});
-	} else {
+	else
 		ipc_put_span(w, (struct span){(const char *)&address->v6, sizeof(address->v6)});
-	}
 }
 
 void egress_settings_put(struct ipc_writer *w, const struct egress_settings *settings)
@@ -126,9 +115,8 @@ void egress_settings_put(struct ipc_writer *w, const struct egress_settings *set
 	ipc_put_u32(w, settings->idle_timeout_ms);
 	ipc_put_u32(w, settings->pool_idle_ms);
 	ipc_put_u32(w, (uint32_t)settings->own_count);
-	for (size_t i = 0; i < settings->own_count; i++) {
+	for (size_t i = 0; i < settings->own_count; i++)
 		put_address(w, &settings->own[i]);
-	}
 	ipc_put_u32(w, (uint32_t)settings->connect_to_count);
 	for (size_t i = 0; i < settings->connect_to_count; i++) {
 		const struct connect_to *rule = &settings->connect_to[i];
@@ -145,12 +133,10 @@ static bool get_text(struct ipc_reader *r, char *out, size_t room)
 {
 	struct span text = ipc_get_span(r);
 
-	if (r->failed || text.n >= room || (text.n && memchr(text.p, '\0', text.n))) {
+	if (r->failed || text.n >= room || (text.n && memchr(text.p, '\0', text.n)))
 		return false;
-	}
-	if (text.n) {
+	if (text.n)
 		memcpy(out, text.p, text.n);
-	}
 	out[text.n] = '\0';
 	return true;
 }
@@ -166,12 +152,10 @@ static bool get_ca_file(struct ipc_reader *r, struct egress_settings *settings)
 {
 	char path[MAX_PATH_OCTETS];
 
-	if (!get_text(r, path, sizeof(path))) {
+	if (!get_text(r, path, sizeof(path)))
 		return false;
-	}
-	if (path[0] == '\0') {
+	if (path[0] == '\0')
 		return true;
-	}
 	settings->ca_file = strdup(path);
 	return settings->ca_file && path[0] == '/';
 }
@@ -188,9 +172,8 @@ static bool get_own(struct ipc_reader *r, struct egress_settings *settings)
 {
 	uint32_t count = ipc_get_u32(r);
 
-	if (r->failed || count > MAX_OWN) {
+	if (r->failed || count > MAX_OWN)
 		return false;
-	}
 	settings->own = calloc(count ? count : 1, sizeof(*settings->own));
 	for (; settings->own && settings->own_count < count; settings->own_count++) {
 		struct address *address = &settings->own[settings->own_count];
@@ -213,17 +196,15 @@ static bool get_connect_to(struct ipc_reader *r, struct egress_settings *setting
 {
 	uint32_t count = ipc_get_u32(r);
 
-	if (r->failed || count > MAX_CONNECT_TO) {
+	if (r->failed || count > MAX_CONNECT_TO)
 		return false;
-	}
 	settings->connect_to = calloc(count ? count : 1, sizeof(*settings->connect_to));
 	for (; settings->connect_to && settings->connect_to_count < count; settings->connect_to_count++) {
 		struct connect_to *rule = &settings->connect_to[settings->connect_to_count];
 
 		if (!get_text(r, rule->host, sizeof(rule->host)) || !get_port(r, &rule->port) ||
-			!get_text(r, rule->to_host, sizeof(rule->to_host)) || !get_port(r, &rule->to_port)) {
+			!get_text(r, rule->to_host, sizeof(rule->to_host)) || !get_port(r, &rule->to_port))
 			return false;
-		}
 	}
 	return settings->connect_to;
 }
@@ -231,9 +212,8 @@ static bool get_connect_to(struct ipc_reader *r, struct egress_settings *setting
 bool egress_settings_get(struct ipc_reader *r, struct egress_settings *settings)
 {
 	memset(settings, 0, sizeof(*settings));
-	if (!get_capability(r, settings) || !get_ca_file(r, settings)) {
+	if (!get_capability(r, settings) || !get_ca_file(r, settings))
 		return false;
-	}
 	settings->deny_private = ipc_get_u8(r) != 0;
 	settings->threads = ipc_get_u32(r);
 	settings->connect_timeout_ms = ipc_get_u32(r);

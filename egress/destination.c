@@ -33,12 +33,10 @@ static bool read_target(const char *text, struct host *host)
 
 static bool follow(const struct connect_to *rule, struct destination *out)
 {
-	if (rule->to_port != 0) {
+	if (rule->to_port != 0)
 		out->port = rule->to_port;
-	}
-	if (rule->to_host[0] == '\0') {
+	if (rule->to_host[0] == '\0')
 		return true;
-	}
 	out->by_operator = true;
 	return read_target(rule->to_host, &out->host);
 }
@@ -49,24 +47,19 @@ bool destination_for(
 	const struct egress_settings *settings = policy->settings;
 
 	*out = (struct destination){.host = authority->host, .port = authority->port};
-	if (authority->host.form != HOST_NAME) {
+	if (authority->host.form != HOST_NAME)
 		return true;
-	}
-	for (size_t i = 0; i < settings->connect_to_count; i++) {
-		if (connect_to_matches(&settings->connect_to[i], authority)) {
+	for (size_t i = 0; i < settings->connect_to_count; i++)
+		if (connect_to_matches(&settings->connect_to[i], authority))
 			return follow(&settings->connect_to[i], out);
-		}
-	}
 	return true;
 }
 
 static bool is_own(const struct egress_settings *settings, const struct address *address)
 {
-	for (size_t i = 0; i < settings->own_count; i++) {
-		if (address_equals(&settings->own[i], address)) {
+	for (size_t i = 0; i < settings->own_count; i++)
+		if (address_equals(&settings->own[i], address))
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -97,18 +90,15 @@ bool destination_permits(const struct destination_policy *policy, const struct d
 	enum address_kind kind = address_classify(address);
 
 	refusal[0] = '\0';
-	if (destination->port == policy->listener_port && address_equals(address, &policy->listener)) {
+	if (destination->port == policy->listener_port && address_equals(address, &policy->listener))
 		return refuse(address, "the address of the hop itself", refusal);
-	}
 	if (destination->by_operator) {
 		/* The kernel takes the unspecified address for this host, past the line above. */
 		return kind != ADDRESS_UNSPECIFIED || refuse(address, address_kind_text(kind), refusal);
 	}
-	if (is_own(policy->settings, address)) {
+	if (is_own(policy->settings, address))
 		return refuse(address, "an address of the proxy's own host", refusal);
-	}
-	if (!kind_is_permitted(kind, policy->settings->deny_private)) {
+	if (!kind_is_permitted(kind, policy->settings->deny_private))
 		return refuse(address, address_kind_text(kind), refusal);
-	}
 	return true;
 }

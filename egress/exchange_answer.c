@@ -167,10 +167,9 @@ static void pump_download(struct exchange *x)
 
 void exchange_step_answer(struct exchange *x)
 {
-	while (!x->answered) {
+	while (!x->answered)
 		if (!read_head(x))
 			return;
-	}
 	if (x->download.done)
 		channel_flush(x->hop);
 	pump_download(x);

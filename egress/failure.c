@@ -32,10 +32,9 @@ static void copy_detail(const char *detail, char out[MAX_DETAIL + 1])
 {
 	size_t n = 0;
 
-	for (; detail && *detail && n < MAX_DETAIL; detail++) {
+	for (; detail && *detail && n < MAX_DETAIL; detail++)
 		if (*detail >= ' ' && *detail <= '~')
 			out[n++] = *detail;
-	}
 	out[n] = '\0';
 }
 

@@ -21,9 +21,8 @@ static void put(struct text *text, struct span bytes)
 		text->failed = true;
 		return;
 	}
-	if (bytes.n) {
+	if (bytes.n)
 		memcpy(text->p + text->n, bytes.p, bytes.n);
-	}
 	text->n += bytes.n;
 }
 
@@ -92,9 +91,8 @@ static void put_target(struct text *text, const struct request *request, struct 
 		put(text, SPAN("*"));
 		return;
 	}
-	if (target.n == 0 || target.p[0] != '/') {
+	if (target.n == 0 || target.p[0] != '/')
 		put(text, SPAN("/"));
-	}
 	put(text, target);
 }
 
@@ -118,14 +116,11 @@ size_t forward_write_request(const struct http1_head *head, const struct request
 	put_target(&text, request, target);
 	put(&text, SPAN(" HTTP/1.1\r\n"));
 	put_field(&text, SPAN("Host"), (struct span){authority, n});
-	for (size_t i = 0; i < head->field_count; i++) {
-		if (!request_drops(head, &head->fields[i])) {
+	for (size_t i = 0; i < head->field_count; i++)
+		if (!request_drops(head, &head->fields[i]))
 			put_field(&text, head->fields[i].name, head->fields[i].value);
-		}
-	}
-	if (request->upgrade) {
+	if (request->upgrade)
 		put_upgrade(&text);
-	}
 	put_framing(&text, head->framing, head->length);
 	return finish(&text);
 }
@@ -142,9 +137,8 @@ static bool tells_length(const struct http1_head *head, const struct request *re
 static bool response_drops(
 	const struct http1_head *head, const struct request *request, const struct http1_field *field)
 {
-	if (head->framing == HTTP1_NO_BODY && span_equals_nocase(field->name, SPAN("Content-Length"))) {
+	if (head->framing == HTTP1_NO_BODY && span_equals_nocase(field->name, SPAN("Content-Length")))
 		return !tells_length(head, request);
-	}
 	return is_ours_or_framing(head, field) || span_equals_nocase(field->name, SPAN("Alt-Svc"));
 }
 
@@ -158,16 +152,13 @@ size_t forward_write_response(
 	put(&text, (struct span){status, (size_t)n});
 	put(&text, head->reason);
 	put(&text, SPAN("\r\n"));
-	for (size_t i = 0; i < head->field_count; i++) {
-		if (!response_drops(head, request, &head->fields[i])) {
+	for (size_t i = 0; i < head->field_count; i++)
+		if (!response_drops(head, request, &head->fields[i]))
 			put_field(&text, head->fields[i].name, head->fields[i].value);
-		}
-	}
-	if (head->status == 101) {
+	if (head->status == 101)
 		put_upgrade(&text);
-	} else if (close) {
+	else if (close)
 		put_field(&text, SPAN("Connection"), SPAN("close"));
-	}
 	put_framing(&text, head->framing, head->length);
 	return finish(&text);
 }
@@ -180,9 +171,8 @@ size_t forward_write_trailers(const struct http1_head *head, char *out, size_t r
 		const struct http1_field *field = &head->fields[i];
 
 		if (!is_ours_or_framing(head, field) && !starts_nocase(field->name, SPAN("Proxy-")) &&
-			!span_equals_nocase(field->name, SPAN("Alt-Svc"))) {
+			!span_equals_nocase(field->name, SPAN("Alt-Svc")))
 			put_field(&text, field->name, field->value);
-		}
 	}
 	return finish(&text);
 }

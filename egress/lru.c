@@ -62,10 +62,9 @@ struct lru_node *lru_find(const struct lru *lru, const char *key)
 {
 	uint32_t hash = hash_text(key);
 
-	for (struct lru_node *node = lru->buckets[hash % LRU_BUCKETS]; node; node = node->chain) {
+	for (struct lru_node *node = lru->buckets[hash % LRU_BUCKETS]; node; node = node->chain)
 		if (has_key(node, hash, key))
 			return node;
-	}
 	return NULL;
 }
 
@@ -74,10 +73,9 @@ struct lru_node *lru_find_oldest(const struct lru *lru, const char *key)
 	uint32_t hash = hash_text(key);
 	struct lru_node *found = NULL;
 
-	for (struct lru_node *node = lru->buckets[hash % LRU_BUCKETS]; node; node = node->chain) {
+	for (struct lru_node *node = lru->buckets[hash % LRU_BUCKETS]; node; node = node->chain)
 		if (has_key(node, hash, key))
 			found = node;
-	}
 	return found;
 }
 

@@ -15,9 +15,8 @@ bool request_is_authorized(const struct http1_head *head, const char capability[
 	size_t count = 0;
 	const struct http1_field *field = http1_find(head, SPAN("Proxy-Authorization"), &count);
 
-	if (!field || count != 1 || field->value.n != prefix + size) {
+	if (!field || count != 1 || field->value.n != prefix + size)
 		return false;
-	}
 	return memcmp(field->value.p, scheme, prefix) == 0 &&
 	       CRYPTO_memcmp(field->value.p + prefix, capability, size) == 0;
 }
@@ -25,14 +24,11 @@ bool request_is_authorized(const struct http1_head *head, const char capability[
 /* Ids are pipelock's own: printable, without what would need quoting anywhere. */
 static bool copy_word(struct span text, char *out, size_t room)
 {
-	if (text.n >= room) {
+	if (text.n >= room)
 		return false;
-	}
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] <= ' ' || text.p[i] > '~') {
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] <= ' ' || text.p[i] > '~')
 			return false;
-		}
-	}
 	memcpy(out, text.p, text.n);
 	out[text.n] = '\0';
 	return true;
@@ -41,12 +37,10 @@ static bool copy_word(struct span text, char *out, size_t room)
 static const char *read_connect(const struct http1_head *head, struct request *out)
 {
 	out->connect = true;
-	if (head->framing != HTTP1_NO_BODY) {
+	if (head->framing != HTTP1_NO_BODY)
 		return "CONNECT with a body";
-	}
-	if (!authority_parse(head->target, 0, &out->authority)) {
+	if (!authority_parse(head->target, 0, &out->authority))
 		return "the target of CONNECT is not host:port";
-	}
 	return NULL;
 }
 
@@ -54,15 +48,10 @@ static const char *read_absolute(const struct http1_head *head, struct request *
 {
 	struct url url;
 
-	if (!url_parse_absolute(head->target, &url)) {
+	if (!url_parse_absolute(head->target, &url))
 		return "the target is not an absolute URL";
-	}
-	if (url.scheme != URL_HTTP && url.scheme != URL_HTTPS) {
+	if (url.scheme != URL_HTTP && url.scheme != URL_HTTPS)
 		return "the scheme is neither http nor https";
-	}
-	if (head->upgrade_websocket && head->framing != HTTP1_NO_BODY) {
-		return "an upgrade with a body";
-	}
 	out->scheme = url.scheme;
 	out->authority = url.authority;
 	out->upgrade = head->upgrade_websocket;
@@ -87,20 +76,16 @@ const char *request_read(const struct http1_head *head, struct request *out, str
 
 	memset(out, 0, sizeof(*out));
 	*target = (struct span){"", 0};
-	if (head->minor != 1) {
+	if (head->minor != 1)
 		return "not HTTP/1.1";
-	}
-	if (!copy_word(head->method, out->method, sizeof(out->method))) {
+	if (!copy_word(head->method, out->method, sizeof(out->method)))
 		return "the method is too long";
-	}
-	if (ids > 1 || (id && !copy_word(id->value, out->id, sizeof(out->id)))) {
+	if (ids > 1 || (id && !copy_word(id->value, out->id, sizeof(out->id))))
 		return "the request id is malformed";
-	}
 	wrong = span_equals(head->method, SPAN("CONNECT")) ? read_connect(head, out)
 							   : read_absolute(head, out, target);
-	if (wrong) {
+	if (wrong)
 		return wrong;
-	}
 	out->repeatable = !out->connect && is_repeatable(head);
 	snprintf(out->key, sizeof(out->key), "%s://%s:%u", out->scheme == URL_HTTPS ? "https" : "http",
 		out->authority.host.text, (unsigned)out->authority.port);

@@ -48,10 +48,9 @@ static int refuse_to_start(const char *reason)
 
 static void post_to_all(void (*fn)(void *worker))
 {
-	for (unsigned i = 0; i < worker_count; i++) {
+	for (unsigned i = 0; i < worker_count; i++)
 		if (loop_post(workers[i]->loop, fn, workers[i]) != 0)
 			role_fatal("out of memory");
-	}
 }
 
 static void on_control(evutil_socket_t fd, short what, void *arg)
@@ -122,17 +121,15 @@ static bool make_workers(void)
 
 static bool start_workers(void)
 {
-	for (unsigned i = 0; i < worker_count; i++) {
+	for (unsigned i = 0; i < worker_count; i++)
 		if (!worker_listen(workers[i], ROLE_FD_LISTENER))
 			return false;
-	}
 	control_event = event_new(workers[0]->base, ROLE_FD_CONTROL, EV_READ | EV_PERSIST, on_control, NULL);
 	if (!control_event || event_add(control_event, NULL) != 0)
 		return false;
-	for (thread_count = 1; thread_count < worker_count; thread_count++) {
+	for (thread_count = 1; thread_count < worker_count; thread_count++)
 		if (loop_start_thread(workers[thread_count]->loop) != 0)
 			return false;
-	}
 	return true;
 }
 
