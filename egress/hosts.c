@@ -52,13 +52,11 @@ static bool add_entry(struct hosts *hosts, const struct host *host, const struct
 		hosts->entries = entries;
 		hosts->room = room;
 	}
-	char *name = strdup(host->text);
+	struct entry *entry = &hosts->entries[hosts->count];
 
-	if (!name)
-		return false;
-	hosts->entries[hosts->count] = (struct entry){name, *address, hosts->count};
-	hosts->count++;
-	return true;
+	*entry = (struct entry){strdup(host->text), *address, hosts->count};
+	hosts->count += entry->name != NULL;
+	return entry->name;
 }
 
 static bool add_line(struct hosts *hosts, struct span line)

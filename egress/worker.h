@@ -39,7 +39,7 @@ struct worker {
 	struct pool *pool;
 	struct audit_sink *sink;
 	struct record_limit refusals;
-	LIST_HEAD(, session) sessions;
+	LIST_HEAD(session_list, session) sessions;
 	bool draining, idle_told;
 	unsigned idle_checks;
 	struct event *idle_timer;
