@@ -277,7 +277,7 @@ static void clear_away(struct supervisor *supervisor, enum group_outcome outcome
 {
 	char how[64];
 	if (outcome == GROUP_ROLE_DIED) {
-		log_error("the %s %s; the group is restarted", role_names[which],
+		log_error("%s %s; the group is restarted", role_names[which],
 			describe_status(supervisor->roles[which].status, how, sizeof(how)));
 		record_role_died(supervisor, which);
 	} else {
@@ -297,8 +297,9 @@ static enum supervisor_exit give_up(struct supervisor *supervisor, const struct 
 static enum supervisor_exit stop(struct supervisor *supervisor)
 {
 	log_info("stopping");
-	/* With the proxy's own copy, closed when it drains, this is the end of the listener: who comes now is
-	 * refused at once, instead of waiting for nobody. */
+	/* Shut, not only closed: that ends the proxy's copy too, and who comes now is refused at once instead
+	 * of waiting for nobody. */
+	shutdown(supervisor->agent_listener, SHUT_RD);
 	close(supervisor->agent_listener);
 	supervisor->agent_listener = -1;
 	uint64_t drain_ms = supervisor->input->config->timeouts.drain_ms;
@@ -311,7 +312,7 @@ static enum supervisor_exit never_started(
 {
 	char how[64];
 	if (outcome == GROUP_ROLE_DIED)
-		log_error("can't start: the %s %s before it was ready", role_names[which],
+		log_error("can't start: %s %s before it was ready", role_names[which],
 			describe_status(supervisor->roles[which].status, how, sizeof(how)));
 	else
 		log_error("can't start: %s", supervisor->failure);

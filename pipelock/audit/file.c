@@ -13,12 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define RESERVE_BYTES (1024 * 1024)
-#define RESERVE_REFILL_BYTES (512 * 1024) /* less than this left: reserve more */
-#define RESERVE_MINIMUM_BYTES (64 * 1024) /* less than this left, and no more to have: full */
-#define OWN_RECORDS_BYTES (16 * 1024)	  /* of the journal, for the keeper's own words about a failure */
+#define RESERVE_REFILL_BYTES (512 * 1024)  /* less than this left: reserve more */
+#define RESERVE_MINIMUM_BYTES (256 * 1024) /* less than this left, and no more to have: full */
+#define RESERVE_SMALLEST_BYTES (16 * 1024) /* on a small disk */
+#define OWN_RECORDS_BYTES (16 * 1024)	   /* of the journal, for the keeper's own words about a failure */
 
 /* Empty, and everything can be used again. A kill between the two stores leaves begin >= end: still empty. */
 static void journal_reset(struct audit_journal *journal)
@@ -63,24 +65,37 @@ bool audit_file_ends_with(const struct audit_file *file, struct span members)
 	return memcmp(hash, file->last_members, sizeof(hash)) == 0;
 }
 
+/* What may be taken of a disk is a part of what is free: a small one is not filled by the reserve itself. */
+static off_t reserve_size(const struct audit_file *file, off_t left)
+{
+	struct statvfs disk;
+	if (fstatvfs(file->fd, &disk) != 0)
+		return 0;
+	uint64_t part = (uint64_t)disk.f_bavail * disk.f_frsize / 4;
+	off_t size = RESERVE_BYTES;
+	while (size > left && (uint64_t)(size - left) > part)
+		size /= 2;
+	return size > left && size >= RESERVE_SMALLEST_BYTES ? size : 0;
+}
+
 bool audit_file_reserve(struct audit_file *file)
 {
 	off_t left = file->reserved_end - file->size;
 	if (file->cannot_reserve || left >= RESERVE_REFILL_BYTES)
 		return true;
-	/* A full disk is seen here, while there is still room for the records of what already runs. A small
-	 * one gives less. */
-	for (off_t more = RESERVE_BYTES; more >= RESERVE_MINIMUM_BYTES && more > left; more /= 2) {
-		if (fallocate(file->fd, FALLOC_FL_KEEP_SIZE, file->size, more) == 0) {
-			file->reserved_end = file->size + more;
-			return true;
-		}
-		if (errno == EOPNOTSUPP || errno == ENOSYS) {
-			file->cannot_reserve = true;
-			return true;
-		}
+	off_t size = reserve_size(file, left);
+	if (size > 0 && fallocate(file->fd, FALLOC_FL_KEEP_SIZE, file->size, size) == 0) {
+		file->reserved_end = file->size + size;
+		file->minimum = size / 2 < RESERVE_MINIMUM_BYTES ? size / 2 : RESERVE_MINIMUM_BYTES;
+		return true;
 	}
-	return left >= RESERVE_MINIMUM_BYTES;
+	if (size > 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
+		file->cannot_reserve = true;
+		return true;
+	}
+	/* A full disk is seen here, while there is still room for the records of what already runs. */
+	errno = ENOSPC;
+	return left > 0 && left >= file->minimum;
 }
 
 static bool write_journal(struct audit_file *file)

@@ -15,6 +15,7 @@ struct audit_file {
 	struct chain chain;
 	uint8_t last_members[CHAIN_HASH_SIZE]; /* hash of the last record's members */
 	off_t size, reserved_end;
+	off_t minimum;	     /* less reserved than this, and no more to have: the disk is full */
 	bool cannot_reserve; /* the file system has no fallocate(2) */
 	bool dirty;	     /* written since the last sync */
 	bool failing;
