@@ -122,7 +122,7 @@ const char *http1_error_text(enum http1_error error)
 	case HTTP1_BAD_START_LINE:
 		return "the start line is not that of an HTTP/1 message";
 	case HTTP1_BAD_METHOD:
-		return "the method is not a token of at most 64 characters";
+		return "the method is not a token of at most 31 characters";
 	case HTTP1_BAD_TARGET:
 		return "the request target is malformed, or not in a form that the method allows";
 	case HTTP1_BAD_VERSION:

@@ -21,9 +21,17 @@
 #include <stdint.h>
 
 #define HTTP1_MAX_FIELDS 128
-#define HTTP1_MAX_METHOD 64 /* octets of a method; longer is HTTP1_BAD_METHOD. IANA's longest has 17 */
+#define HTTP1_MAX_METHOD 31 /* octets of a method; longer is HTTP1_BAD_METHOD. IANA's longest has 17 */
 #define HTTP1_MAX_TARGET (32 * 1024) /* octets of a request-target; longer is HTTP1_TARGET_TOO_LONG (414) */
 #define HTTP1_MAX_HEAD (64 * 1024)   /* octets of a whole head; longer is HTTP1_HEAD_TOO_LARGE (431) */
+
+/*
+ * On the hop a head grows: by the scheme and authority that make its target absolute, the capability, the
+ * request's id, a Host. What an agent may send has to fit, so the hop's limits are wider by these.
+ */
+#define HTTP1_HOP_OCTETS 2048 /* of a target, and of a whole head */
+#define HTTP1_HOP_FIELDS 16
+#define HTTP1_HOP_MAX_HEAD (HTTP1_MAX_HEAD + HTTP1_HOP_OCTETS)
 
 enum http1_result { HTTP1_BAD = -1, HTTP1_MORE = 0, HTTP1_DONE = 1 };
 
@@ -64,7 +72,7 @@ struct http1_head {
 	unsigned status;	    /* response: 100..599 */
 	struct span reason;	    /* response; may be empty */
 	unsigned minor;		    /* HTTP/1.minor: 0 or 1 */
-	struct http1_field fields[HTTP1_MAX_FIELDS];
+	struct http1_field fields[HTTP1_MAX_FIELDS + HTTP1_HOP_FIELDS];
 	size_t field_count;
 	size_t size; /* octets of the head with its empty line */
 	enum http1_framing framing;
@@ -99,6 +107,12 @@ enum http1_result http1_parse_request(
  * may end after the status without the space.
  */
 enum http1_result http1_parse_response(const char *buf, size_t n, size_t seen, struct span method,
+	struct http1_head *head, enum http1_error *error);
+
+/* The same for what comes over the hop, from our own other program. */
+enum http1_result http1_parse_hop_request(
+	const char *buf, size_t n, size_t seen, struct http1_head *head, enum http1_error *error);
+enum http1_result http1_parse_hop_response(const char *buf, size_t n, size_t seen, struct span method,
 	struct http1_head *head, enum http1_error *error);
 
 /* The one field of this name, or NULL; *count (may be NULL) says how often it stands. */

@@ -40,7 +40,7 @@ static enum http1_result scan_target(struct cursor *c, struct span *target)
 
 	while (p < c->end && octet_is(*p, OCTET_TARGET))
 		p++;
-	if (p - c->p > HTTP1_MAX_TARGET)
+	if ((size_t)(p - c->p) > c->limits->target)
 		return cursor_fail(c, HTTP1_TARGET_TOO_LONG);
 	if (p == c->end)
 		return HTTP1_MORE;
@@ -106,17 +106,17 @@ static enum http1_result conclude_request(
 	return HTTP1_DONE;
 }
 
-enum http1_result http1_parse_request(
-	const char *buf, size_t n, size_t seen, struct http1_head *head, enum http1_error *error)
+static enum http1_result parse_request(const char *buf, size_t n, size_t seen,
+	const struct head_limits *limits, struct http1_head *head, enum http1_error *error)
 {
 	struct cursor c;
 	struct field_notes notes = {.is_request = true};
 	enum http1_result result;
 
 	*error = HTTP1_OK;
-	if (n == 0 || !scan_is_due(buf, n, seen, HTTP1_MAX_HEAD))
+	if (n == 0 || !scan_is_due(buf, n, seen, limits))
 		return HTTP1_MORE;
-	cursor_start(&c, buf, n, HTTP1_MAX_HEAD);
+	cursor_start(&c, buf, n, limits);
 	head_clear(head);
 	result = scan_request_line(&c, head);
 	if (result == HTTP1_DONE)
@@ -125,5 +125,17 @@ enum http1_result http1_parse_request(
 		head->size = (size_t)(c.p - buf);
 		result = conclude_request(&c, head, &notes);
 	}
-	return scan_conclude(&c, result, n, HTTP1_MAX_HEAD, error);
+	return scan_conclude(&c, result, n, error);
+}
+
+enum http1_result http1_parse_request(
+	const char *buf, size_t n, size_t seen, struct http1_head *head, enum http1_error *error)
+{
+	return parse_request(buf, n, seen, &peer_limits, head, error);
+}
+
+enum http1_result http1_parse_hop_request(
+	const char *buf, size_t n, size_t seen, struct http1_head *head, enum http1_error *error)
+{
+	return parse_request(buf, n, seen, &hop_limits, head, error);
 }

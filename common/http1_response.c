@@ -89,17 +89,18 @@ static enum http1_result conclude_response(
 	return HTTP1_DONE;
 }
 
-enum http1_result http1_parse_response(const char *buf, size_t n, size_t seen, struct span method,
-	struct http1_head *head, enum http1_error *error)
+static enum http1_result parse_response(const char *buf, size_t n, size_t seen,
+	const struct head_limits *limits, struct span method, struct http1_head *head,
+	enum http1_error *error)
 {
 	struct cursor c;
 	struct field_notes notes = {.is_request = false};
 	enum http1_result result;
 
 	*error = HTTP1_OK;
-	if (n == 0 || !scan_is_due(buf, n, seen, HTTP1_MAX_HEAD))
+	if (n == 0 || !scan_is_due(buf, n, seen, limits))
 		return HTTP1_MORE;
-	cursor_start(&c, buf, n, HTTP1_MAX_HEAD);
+	cursor_start(&c, buf, n, limits);
 	head_clear(head);
 	result = scan_status_line(&c, head);
 	if (result == HTTP1_DONE)
@@ -108,5 +109,17 @@ enum http1_result http1_parse_response(const char *buf, size_t n, size_t seen, s
 		head->size = (size_t)(c.p - buf);
 		result = conclude_response(&c, head, &notes, method);
 	}
-	return scan_conclude(&c, result, n, HTTP1_MAX_HEAD, error);
+	return scan_conclude(&c, result, n, error);
+}
+
+enum http1_result http1_parse_response(const char *buf, size_t n, size_t seen, struct span method,
+	struct http1_head *head, enum http1_error *error)
+{
+	return parse_response(buf, n, seen, &peer_limits, method, head, error);
+}
+
+enum http1_result http1_parse_hop_response(const char *buf, size_t n, size_t seen, struct span method,
+	struct http1_head *head, enum http1_error *error)
+{
+	return parse_response(buf, n, seen, &hop_limits, method, head, error);
 }

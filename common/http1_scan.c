@@ -13,9 +13,15 @@
  * fixed part. */
 #define MAX_START 128
 
-void cursor_start(struct cursor *c, const char *buf, size_t n, size_t max)
+const struct head_limits peer_limits = {
+	.target = HTTP1_MAX_TARGET, .head = HTTP1_MAX_HEAD, .fields = HTTP1_MAX_FIELDS};
+const struct head_limits hop_limits = {.target = HTTP1_MAX_TARGET + HTTP1_HOP_OCTETS,
+	.head = HTTP1_HOP_MAX_HEAD,
+	.fields = HTTP1_MAX_FIELDS + HTTP1_HOP_FIELDS};
+
+void cursor_start(struct cursor *c, const char *buf, size_t n, const struct head_limits *limits)
 {
-	*c = (struct cursor){buf, buf + (n < max ? n : max), HTTP1_OK};
+	*c = (struct cursor){buf, buf + (n < limits->head ? n : limits->head), limits, HTTP1_OK};
 }
 
 enum http1_result cursor_fail(struct cursor *c, enum http1_error error)
@@ -125,7 +131,7 @@ static enum http1_result scan_field(
 	enum http1_result result;
 	enum http1_error error;
 
-	if (head->field_count == HTTP1_MAX_FIELDS)
+	if (head->field_count == c->limits->fields)
 		return cursor_fail(c, HTTP1_TOO_MANY_FIELDS);
 	result = scan_name(c, &field->name);
 	if (result == HTTP1_DONE)
@@ -156,11 +162,11 @@ enum http1_result scan_fields(struct cursor *c, struct http1_head *head, scan_fi
  * anything but LF bad), the start of the start line, a target that grows past its limit, and the limit of the
  * whole.
  */
-bool scan_is_due(const char *buf, size_t n, size_t seen, size_t max)
+bool scan_is_due(const char *buf, size_t n, size_t seen, const struct head_limits *limits)
 {
-	if (seen < MAX_START || seen >= n || n >= max)
+	if (seen < MAX_START || seen >= n || n >= limits->head)
 		return true;
-	if (n > HTTP1_MAX_TARGET && seen < HTTP1_MAX_TARGET + MAX_START)
+	if (n > limits->target && seen < limits->target + MAX_START)
 		return true;
 	return scan_field_octets(buf + seen - 1, buf + n) != buf + n;
 }
@@ -174,12 +180,12 @@ void head_clear(struct http1_head *head)
 }
 
 enum http1_result scan_conclude(
-	const struct cursor *c, enum http1_result result, size_t n, size_t max, enum http1_error *error)
+	const struct cursor *c, enum http1_result result, size_t n, enum http1_error *error)
 {
 	*error = HTTP1_OK;
 	if (result == HTTP1_BAD)
 		*error = c->error;
-	if (result == HTTP1_MORE && n >= max) {
+	if (result == HTTP1_MORE && n >= c->limits->head) {
 		*error = HTTP1_HEAD_TOO_LARGE;
 		result = HTTP1_BAD;
 	}

@@ -8,13 +8,21 @@
 
 #include "common/http1.h"
 
+/* Octets of a target and of a whole head or trailer section, and how many fields. */
+struct head_limits {
+	size_t target, head, fields;
+};
+
+extern const struct head_limits peer_limits, hop_limits;
+
 struct cursor {
 	const char *p, *end;
+	const struct head_limits *limits;
 	enum http1_error error; /* set with HTTP1_BAD */
 };
 
-/* At the start of buf[0..n), of which `max` octets are looked at. */
-void cursor_start(struct cursor *c, const char *buf, size_t n, size_t max);
+/* At the start of buf[0..n), of which no more than limits->head octets are looked at. */
+void cursor_start(struct cursor *c, const char *buf, size_t n, const struct head_limits *limits);
 
 /* Remembers why, and is HTTP1_BAD. */
 enum http1_result cursor_fail(struct cursor *c, enum http1_error error);
@@ -36,15 +44,14 @@ enum http1_result scan_fields(struct cursor *c, struct http1_head *head, scan_fi
 
 /* False when of buf[0..n) the octets after the first `seen`, for which the answer was MORE, can't change that
  * answer. */
-bool scan_is_due(const char *buf, size_t n, size_t seen, size_t max);
+bool scan_is_due(const char *buf, size_t n, size_t seen, const struct head_limits *limits);
 
 /* Everything but the field array, which field_count guards, becomes zero. */
 void head_clear(struct http1_head *head);
 
-/* The answer of a parser: fills *error, and a section that ends nowhere within its limit of `max` octets is
- * too large. */
+/* The answer of a parser: fills *error, and a section that ends nowhere within its limit is too large. */
 enum http1_result scan_conclude(
-	const struct cursor *c, enum http1_result result, size_t n, size_t max, enum http1_error *error);
+	const struct cursor *c, enum http1_result result, size_t n, enum http1_error *error);
 
 /* The next element of a comma-separated list (RFC 9110 5.6.1), without white space; empty ones are passed
  * over. */

@@ -5,6 +5,8 @@
  */
 #include "common/http1_scan.h"
 
+static const struct head_limits trailer_limits = {.head = HTTP1_MAX_TRAILERS, .fields = HTTP1_MAX_FIELDS};
+
 static const char *const forbidden_names[] = {
 	"Transfer-Encoding",
 	"Content-Length",
@@ -47,12 +49,12 @@ enum http1_result http1_parse_trailers(
 	enum http1_result result;
 
 	*error = HTTP1_OK;
-	if (n == 0 || !scan_is_due(buf, n, seen, HTTP1_MAX_TRAILERS))
+	if (n == 0 || !scan_is_due(buf, n, seen, &trailer_limits))
 		return HTTP1_MORE;
-	cursor_start(&c, buf, n, HTTP1_MAX_TRAILERS);
+	cursor_start(&c, buf, n, &trailer_limits);
 	head_clear(head);
 	result = scan_fields(&c, head, check_trailer, NULL);
 	if (result == HTTP1_DONE)
 		head->size = (size_t)(c.p - buf);
-	return scan_conclude(&c, result, n, HTTP1_MAX_TRAILERS, error);
+	return scan_conclude(&c, result, n, error);
 }

@@ -186,7 +186,7 @@ def apply(case: Case, key: str, value: str, lines: list[str]) -> None:
         setattr(case, key, value)
     elif key == "via" and value in ("plain", "tunnel"):
         case.via = value
-    elif key == "then" and value in ("open", "close"):
+    elif key == "then" and value in ("open", "close", "any"):
         case.then = value
     else:
         raise CaseError(f"unknown {key}: {value}")

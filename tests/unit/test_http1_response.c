@@ -219,6 +219,8 @@ static void test_head_limit(void **state)
 	assert_int_equal(parse_for_method(buf, HTTP1_MAX_HEAD - 1, 0, &head, &error), HTTP1_MORE);
 	assert_int_equal(parse_for_method(buf, HTTP1_MAX_HEAD, HTTP1_MAX_HEAD - 1, &head, &error), HTTP1_BAD);
 	assert_int_equal(error, HTTP1_HEAD_TOO_LARGE);
+	assert_int_equal(
+		http1_parse_hop_response(buf, HTTP1_MAX_HEAD + 1, 0, SPAN("GET"), &head, &error), HTTP1_MORE);
 	assert_int_equal(parse_for_method(NULL, 0, 0, &head, &error), HTTP1_MORE);
 }
 
