@@ -257,7 +257,7 @@ void ca_free(struct ca *ca)
 	EVP_PKEY_free(ca->key);
 	EVP_PKEY_free(ca->leaf_key);
 	X509_free(ca->certificate);
-	sk_X509_EXTENSION_pop_free(ca->leaf_extensions, X509_EXTENSION_free);
+	X509_free(ca->model);
 	OPENSSL_free(ca->der);
 	free(ca->leaf_der);
 	free(ca);

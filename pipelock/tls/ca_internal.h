@@ -19,8 +19,9 @@ struct ca {
 	time_t not_before, not_after;
 
 	EVP_PKEY *leaf_key;
-	STACK_OF(X509_EXTENSION) * leaf_extensions; /* those that are the same in every leaf */
-	unsigned char *leaf_der;		    /* what ca_mint() gave out last */
+	X509 *model; /* the leaf that was minted last: the next one is made of it, since what all share is
+			costly to encode */
+	unsigned char *leaf_der; /* what ca_mint() gave out last */
 	size_t leaf_room;
 };
 

@@ -74,28 +74,28 @@ out:
 	return done;
 }
 
-static STACK_OF(X509_EXTENSION) * make_fixed_extensions(struct ca *ca)
+static X509 *make_model(struct ca *ca)
 {
-	STACK_OF(X509_EXTENSION) *extensions = NULL;
 	X509 *model = X509_new();
-	if (model && add_fixed_extensions(model, ca))
-		extensions = sk_X509_EXTENSION_deep_copy(X509_get0_extensions(model),
-			(X509_EXTENSION * (*)(const X509_EXTENSION *)) X509_EXTENSION_dup,
-			X509_EXTENSION_free);
+	if (model && X509_set_version(model, X509_VERSION_3) == 1 &&
+		X509_set_pubkey(model, ca->leaf_key) == 1 &&
+		X509_set_issuer_name(model, X509_get_subject_name(ca->certificate)) == 1 &&
+		add_fixed_extensions(model, ca))
+		return model;
 	X509_free(model);
-	return extensions;
+	return NULL;
 }
 
 bool ca_set_leaf_key(struct ca *ca, struct span spki)
 {
 	const unsigned char *p = (const unsigned char *)spki.p;
 	EVP_PKEY_free(ca->leaf_key);
-	sk_X509_EXTENSION_pop_free(ca->leaf_extensions, X509_EXTENSION_free);
-	ca->leaf_extensions = NULL;
+	X509_free(ca->model);
+	ca->model = NULL;
 	ca->leaf_key = spki.n <= 1024 ? d2i_PUBKEY(NULL, &p, (long)spki.n) : NULL;
 	if (ca->leaf_key && p == (const unsigned char *)spki.p + spki.n && ca_is_p256(ca->leaf_key))
-		ca->leaf_extensions = make_fixed_extensions(ca);
-	if (ca->leaf_extensions)
+		ca->model = make_model(ca);
+	if (ca->model)
 		return true;
 	EVP_PKEY_free(ca->leaf_key);
 	ca->leaf_key = NULL;
@@ -133,10 +133,21 @@ static bool add_alternative_name(X509 *leaf, const struct leaf_name *name, bool 
 	return done;
 }
 
+/* Nothing of the leaf before stays in the model. */
+static void clear_names(X509 *leaf)
+{
+	X509_NAME *subject = X509_get_subject_name(leaf);
+	while (X509_NAME_entry_count(subject) > 0)
+		X509_NAME_ENTRY_free(X509_NAME_delete_entry(subject, 0));
+	for (int at; (at = X509_get_ext_by_NID(leaf, NID_subject_alt_name, -1)) >= 0;)
+		X509_EXTENSION_free(X509_delete_ext(leaf, at));
+}
+
 /* text: the host as it was asked for. */
-static bool add_names(X509 *leaf, const struct leaf_name *name, struct span text)
+static bool set_names(X509 *leaf, const struct leaf_name *name, struct span text)
 {
 	bool has_subject = text.n <= MAX_COMMON_NAME;
+	clear_names(leaf);
 	if (has_subject && X509_NAME_add_entry_by_NID(X509_get_subject_name(leaf), NID_commonName,
 				   MBSTRING_ASC, (const unsigned char *)text.p, (int)text.n, -1, 0) != 1)
 		return false;
@@ -157,15 +168,6 @@ static bool set_dates(X509 *leaf, const struct ca *ca, time_t now)
 		end = ca->not_after;
 	return ASN1_TIME_set(X509_getm_notBefore(leaf), begin) &&
 	       ASN1_TIME_set(X509_getm_notAfter(leaf), end);
-}
-
-static bool add_shared(X509 *leaf, const struct ca *ca)
-{
-	for (int i = 0; i < sk_X509_EXTENSION_num(ca->leaf_extensions); i++)
-		if (X509_add_ext(leaf, sk_X509_EXTENSION_value(ca->leaf_extensions, i), -1) != 1)
-			return false;
-	return X509_set_version(leaf, X509_VERSION_3) == 1 && X509_set_pubkey(leaf, ca->leaf_key) == 1 &&
-	       X509_set_issuer_name(leaf, X509_get_subject_name(ca->certificate)) == 1;
 }
 
 /* Keep the DER in memory that is used again for the next one. */
@@ -190,13 +192,12 @@ bool ca_mint(struct ca *ca, struct span host, time_t now, struct span *der)
 {
 	struct host canonical;
 	struct leaf_name name;
-	if (!ca->leaf_key || now >= ca->not_after || !leaf_name_parse(host, &canonical, &name))
+	if (!ca->model || now >= ca->not_after || !leaf_name_parse(host, &canonical, &name))
 		return false;
-	X509 *leaf = X509_new();
-	bool done = leaf && ca_set_random_serial(leaf) && set_dates(leaf, ca, now) && add_shared(leaf, ca) &&
-		    add_names(leaf, &name, name.dns.n > 0 ? name.dns : host) &&
+	X509 *leaf = ca->model;
+	bool done = ca_set_random_serial(leaf) && set_dates(leaf, ca, now) &&
+		    set_names(leaf, &name, name.dns.n > 0 ? name.dns : host) &&
 		    X509_sign(leaf, ca->key, EVP_sha256()) > 0 && keep_der(ca, leaf, der);
-	X509_free(leaf);
 	if (!done)
 		ERR_clear_error();
 	return done;
