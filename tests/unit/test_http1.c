@@ -429,6 +429,31 @@ static void test_controls_show_before_their_line_ends(void **state)
 	assert_int_equal(error, HTTP1_BAD_CONTROL);
 }
 
+/* So are an octet after a lone CR and one that would fold a line: both are behind a line that was looked at
+ * before. */
+static void test_lone_cr_and_fold_show_at_once(void **state)
+{
+	static const struct {
+		const char *behind;
+		enum http1_error error;
+	} cases[] = {{"\rx", HTTP1_BAD_LINE_END}, {"\r\n x", HTTP1_BAD_FOLD}};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		size_t n = (size_t)sprintf(text, LINE HOST "X: %0120d%s", 0, cases[i].behind), seen = 0;
+		enum http1_result result = HTTP1_MORE;
+
+		while (result == HTTP1_MORE && seen < n) {
+			result = http1_parse_request(text, seen + 1, seen, &head, &error);
+			seen++;
+		}
+		assert_int_equal(result, HTTP1_BAD);
+		assert_int_equal(error, cases[i].error);
+		assert_int_equal(seen, i == 0 ? n : n - 1);
+	}
+}
+
 /* ---- limits */
 
 /* Octet by octet in place, from the octet at `from` on. Returns how many were there at the answer. */
@@ -724,6 +749,7 @@ int main(void)
 		cmocka_unit_test(test_refuses_bad_hosts),
 		cmocka_unit_test(test_other_protocols_are_bad_at_once),
 		cmocka_unit_test(test_controls_show_before_their_line_ends),
+		cmocka_unit_test(test_lone_cr_and_fold_show_at_once),
 		cmocka_unit_test(test_method_limit),
 		cmocka_unit_test(test_target_limit_shows_at_once),
 		cmocka_unit_test(test_head_limit),
