@@ -370,7 +370,7 @@ class AtHome(unittest.TestCase):
     HOMES = {"github-pat": ("api.github.com", "Authorization", "token {}"), "anthropic-api-key": ("api.anthropic.com", "X-Api-Key", "{}"),
              "openai-project-key": ("api.openai.com", "Authorization", "Bearer {}"), "stripe-live-key": ("api.stripe.com", "Authorization", "Bearer {}"),
              "gitlab-pat": ("gitlab.com", "Private-Token", "{}"), "google-oauth-access-token": ("storage.googleapis.com", "Authorization", "Bearer {}"),
-             "slack-token": ("slack.com", "Authorization", "Bearer {}"), "npm-access-token": ("registry.npmjs.org", "Authorization", "Bearer {}")}
+             "slack-token": ("slack.com", "Authorization", "Bearer {}")}
 
     def judge(self, host: str, name: str, value: str, method: str = "GET", body: str = "") -> set[str]:
         head = f"{method} https://{host}/v1/x HTTP/1.1\r\nHost: {host}\r\n{name}: {value}\r\nContent-Length: {len(body)}\r\n\r\n"
