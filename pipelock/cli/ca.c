@@ -26,7 +26,9 @@ static char *take_text(BIO *bio)
 	char *data = NULL, *out = NULL;
 	long n = bio ? BIO_get_mem_data(bio, &data) : -1;
 	if (n >= 0)
-		out = strndup(data ? data : "", (size_t)n);
+		out = calloc((size_t)n + 1, 1);
+	if (out && n > 0)
+		memcpy(out, data, (size_t)n);
 	BIO_free(bio);
 	return out;
 }

@@ -5,6 +5,24 @@
 #include "pipelock/cli/cli.h"
 #include "pipelock/supervisor.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
+/*
+ * In a shell that had `eval "$(pipelock env)"` the variable names our own CA, which signs no origin's
+ * certificate: egress would trust nobody.
+ */
+static void drop_own_certificate(const struct config *config)
+{
+	const char *name = getenv("SSL_CERT_FILE");
+	size_t n = strlen(config->state);
+	if (!name || strncmp(name, config->state, n) != 0 || strcmp(name + n, "/ca.pem") != 0)
+		return;
+	unsetenv("SSL_CERT_FILE");
+	fprintf(stderr,
+		"pipelock: SSL_CERT_FILE names pipelock's own CA; the system's store is taken for origins\n");
+}
+
 static int run_policy(const char *config_file, const char *listen)
 {
 	struct cli_policy policy;
@@ -17,6 +35,7 @@ static int run_policy(const char *config_file, const char *listen)
 		size_t rule_count = ruleset_count(set);
 		/* The proxy compiles them again, from the same texts. */
 		ruleset_put(set);
+		drop_own_certificate(policy.config);
 		struct supervisor_input input = {
 			.config = policy.config,
 			.config_text = {policy.file.text ? policy.file.text : "", policy.file.size},

@@ -5,6 +5,8 @@ import json
 import os
 import pty
 import random
+import re
+import shutil
 import string
 import subprocess
 import tempfile
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from lib.product import clean_environment, folder_of
 
+ROOT = Path(__file__).resolve().parents[2]
 VERBS = ("run", "check", "ca", "env", "version")
 RULE = """version: 1
 rules:
@@ -115,7 +118,7 @@ class TestHelp(Cli):
 
 class TestVersion(Cli):
     def test_version(self) -> None:
-        version = (Path(__file__).resolve().parents[2] / "VERSION").read_text().strip()
+        version = (ROOT / "VERSION").read_text().strip()
         self.assertEqual(self.expect(0, "--version").stdout, f"pipelock {version}\n")
         self.assertTrue(self.expect(0, "version").stdout.startswith(f"pipelock {version}\n"))
         told = json.loads(self.expect(0, "version", "--json").stdout)
@@ -354,6 +357,40 @@ class TestCheck(Cli):
         self.assertNotIn("\033[", self.on_a_terminal(TERM="xterm", NO_COLOR="1"))
         self.assertNotIn("\033[", self.on_a_terminal(TERM="dumb"))
         self.assertNotIn("\033[", self.expect(0, "check", "--url", "http://a.example/").stdout)
+
+
+class TestDocuments(Cli):
+    def literals(self, page: str) -> list[str]:
+        """The displays of a manual page."""
+        text = (ROOT / "docs/man" / page).read_text()
+        return [block.replace("\\e", "\\") for block in re.findall(r"^\.Bd -literal\n(.*?)^\.Ed$", text, re.M | re.S)]
+
+    def test_the_example_of_a_rule_file_loads(self) -> None:
+        self.write("rules.yaml", self.literals("pipelock-rules.5")[0])
+        config = self.write("pipelock.yaml", "version: 1\nstate: state\nrules: [rules.yaml]\n")
+        self.expect(0, "check", "-c", str(config), "--url", "http://a.example/")
+
+    def test_the_examples_of_a_configuration_load(self) -> None:
+        document = (ROOT / "docs/configuration.md").read_text()
+        for text in (self.literals("pipelock.yaml.5")[0], re.search(r"```yaml\n(.*?)```", document, re.S)[1]):
+            config = self.write("pipelock.yaml", text)
+            self.write("rules/own.yaml", RULE)
+            done = self.call("check", "-c", str(config), "--url", "http://a.example/")
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    @unittest.skipUnless(shutil.which("mandoc"), "no mandoc")
+    def test_manual_pages_are_well_formed(self) -> None:
+        for page in sorted((ROOT / "docs/man").iterdir()):
+            with self.subTest(page.name):
+                done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", str(page)], capture_output=True, text=True, check=False)
+                self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_the_manual_names_every_verb_and_option(self) -> None:
+        page = (ROOT / "docs/man/pipelock.1").read_text()
+        for verb in VERBS:
+            self.assertIn(f".Cm {verb}", page)
+            for option in re.findall(r"--([a-z]+)", self.expect(0, verb, "--help").stdout):
+                self.assertIn(f"Fl -{option}", page)
 
 
 if __name__ == "__main__":

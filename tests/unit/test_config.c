@@ -667,6 +667,31 @@ static void test_document_lists_every_key(void **state)
 	assert_int_equal(rows, count);
 }
 
+/* The manual page names the same keys in the same order. */
+static void test_manual_lists_every_key(void **state)
+{
+	(void)state;
+	size_t count, rows = 0;
+	const struct config_key *keys = config_keys(&count);
+	FILE *file = fopen("docs/man/pipelock.yaml.5", "r");
+	assert_non_null(file);
+	char line[1024], expected[200];
+	while (fgets(line, sizeof(line), file)) {
+		if (strncmp(line, ".It Ic ", 7) != 0)
+			continue;
+		assert_true(rows < count);
+		const struct config_key *key = &keys[rows++];
+		snprintf(expected, sizeof(expected), ".It Ic %s%s%s\n", key->group ? key->group : "",
+			key->group ? "." : "", key->name);
+		assert_string_equal(line, expected);
+		assert_non_null(fgets(line, sizeof(line), file));
+		if (key->fallback)
+			assert_non_null(strstr(line, key->fallback));
+	}
+	fclose(file);
+	assert_int_equal(rows, count);
+}
+
 static void test_example_of_the_document_loads(void **state)
 {
 	(void)state;
@@ -731,6 +756,7 @@ int main(void)
 		cmocka_unit_test(test_rule_files),
 		cmocka_unit_test(test_builtin_rules),
 		cmocka_unit_test(test_document_lists_every_key),
+		cmocka_unit_test(test_manual_lists_every_key),
 		cmocka_unit_test(test_example_of_the_document_loads),
 		cmocka_unit_test(test_every_key_of_the_table_is_known),
 	};
