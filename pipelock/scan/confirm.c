@@ -7,7 +7,6 @@
 #include "pipelock/scan/search.h"
 
 #define SLICE_FIRST 256u
-#define WORK_CALL 48u
 #define RUN_WORTH_LEARNING 24u
 
 static int match_slice(struct search *search, const struct compiled_rule *rule, uint64_t first,
@@ -16,7 +15,7 @@ static int match_slice(struct search *search, const struct compiled_rule *rule, 
 	const struct window *window = search->window;
 	uint32_t options =
 		PCRE2_NOTEMPTY | (partial ? PCRE2_PARTIAL_HARD : 0) | (window->start ? 0 : PCRE2_NOTBOL);
-	search->work += WORK_CALL + (limit - first) + (end - first > 2 * SLICE_FIRST ? 2 * (end - first) : 0);
+	search->work += rule->call_work + (end - first > 2 * SLICE_FIRST ? 2 * (end - first) : 0);
 	pcre2_set_offset_limit(search->match_context, limit - window->base);
 	return pcre2_jit_match(rule->code, window->p, end - window->base, first - window->base, options,
 		search->match_data, search->match_context);
@@ -77,7 +76,7 @@ void confirm_learn_run(struct search *search, const struct compiled_rule *rule, 
 		if (!byte_set_has(&rule->run.set, p[i]))
 			return;
 	}
-	search->work += WORK_CALL;
+	search->work += SCAN_WORK_CALL;
 	pcre2_set_offset_limit(search->match_context, start - window->base);
 	uint32_t options = window->start ? 0 : PCRE2_NOTBOL;
 	if (pcre2_jit_match(rule->prefix, p, end, start - window->base, options, search->match_data,

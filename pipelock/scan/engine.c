@@ -56,8 +56,16 @@ static bool sort_by_bucket(struct engine *engine, const struct anchor *unsorted)
 	engine->anchors = calloc(engine->anchor_count, sizeof(*engine->anchors));
 	if (!engine->anchors)
 		return false;
-	for (size_t i = 0; i < engine->anchor_count; i++)
-		engine->anchors[at[prefilter_bucket(engine->prefilter, i)]++] = unsorted[i];
+	for (size_t i = 0; i < engine->anchor_count; i++) {
+		unsigned bucket = prefilter_bucket(engine->prefilter, i), length = unsorted[i].length;
+		engine->anchors[at[bucket]++] = unsorted[i];
+		if (unsorted[i].context && unsorted[i].window == 0)
+			engine->context_buckets |= 1ull << bucket;
+		for (unsigned n = 1; n < REGEX_WINDOW; n++) {
+			if (length - unsorted[i].window <= n)
+				engine->short_buckets[n] |= 1ull << bucket;
+		}
+	}
 	return true;
 }
 

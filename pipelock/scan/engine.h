@@ -24,6 +24,7 @@
 #define SCAN_MAX_LOOKBEHIND 255u
 #define SCAN_MATCH_LIMIT 100000u
 #define SCAN_MAX_RULES 10000u
+#define SCAN_WORK_CALL 48u
 
 struct anchor {
 	const struct byte_set *sets;
@@ -44,9 +45,10 @@ struct compiled_rule {
 	size_t anchor_count;
 	int secret_group; /* (?<secret>...), or 0 */
 	uint32_t lookbehind;
-	bool fixed;	/* every window stands at one distance from the start of a match */
-	int back_max;	/* a match starts at most this far before a window that speaks for it */
-	uint32_t reach; /* a match may start so many octets before the first window that speaks for it */
+	bool fixed;	    /* every window stands at one distance from the start of a match */
+	int back_max;	    /* a match starts at most this far before a window that speaks for it */
+	uint32_t call_work; /* units that one call of PCRE2 on a short slice is charged */
+	uint32_t reach;	    /* a match may start so many octets before the first window that speaks for it */
 	struct validator *validators;
 	size_t validator_count;
 	const char **allow; /* exact texts that are never a match, NULL-terminated */
@@ -58,6 +60,10 @@ struct engine {
 	struct anchor *anchors; /* sorted by bucket */
 	size_t anchor_count;
 	uint32_t bucket_first[PREFILTER_BUCKETS + 1];
+	/* Buckets with an anchor whose window begins at its context; [n]: that ends n octets after its window
+	 * began. */
+	uint64_t context_buckets;
+	uint64_t short_buckets[REGEX_WINDOW];
 	uint32_t *rules; /* of this engine, by index in the rule set */
 	size_t rule_count;
 	uint32_t *always; /* those without anchors */

@@ -185,11 +185,30 @@ static bool exact(struct walk *walk, uint32_t at, struct rows *out)
 
 /* ---- the cost of a row */
 
+/* Octets are not drawn one by one: of these there are far more in JSON, source and headers than their letters
+ * say. */
+static const char common[][REGEX_WINDOW + 1] = {"key\"", "\"key", "key=", "_key", "-key", "keys", " key",
+	"key ", "toke", "oken", "ken\"", "kens", "\"tok", "secr", "ecre", "cret", "pass", "assw", "word",
+	"user", "name", "ame\"", "http", "ttps", "tps:", "ps:/", "s://", "://w", "://a", "www.", ".com",
+	"com/", "data", "type", "\": \"", "\":\"", "\",\"", "\": ", "\\n\\n", "cont", "tent", "text", "role",
+	"id\":", "\"id\"", "api.", "api/", "api_", "/api", "auth", "Auth", "code", "file", "test", "true",
+	"null", "fals", "    ", "\t\t\t\t", "----", "====", "////", "****", "0000", "0x00", "2024", "2025",
+	"2026", "base", "clie", "lien", "acce", "cces", "ess_", "self", "retu", "func", "this", "impo",
+	"defi", "clas", "cons", "stri", "requ", "resp", "erro", "mess", "mode", "serv", "app_", "app-",
+	"appl", "host", "port", "mail", "hash", "sess", "Bear"};
+#define COMMON_RATE 2e-4
+
 static double window_rate(const struct regex_anchor *anchor, unsigned at)
 {
 	double product = 1.0;
 	for (unsigned i = at; i < at + REGEX_WINDOW && i < anchor->length; i++)
 		product *= byte_set_rate(&anchor->sets[i]);
+	for (size_t k = 0; k < sizeof(common) / sizeof(common[0]); k++) {
+		bool fits = true;
+		for (unsigned j = 0; fits && j < REGEX_WINDOW && at + j < anchor->length; j++)
+			fits = byte_set_has(&anchor->sets[at + j], (unsigned char)common[k][j]);
+		product += fits ? COMMON_RATE : 0;
+	}
 	return product;
 }
 

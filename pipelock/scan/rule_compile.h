@@ -18,8 +18,8 @@ bool rule_compile(struct compiled_rule *rule, const struct span *literals, size_
 	struct regex_problem *problem);
 void rule_release(struct compiled_rule *rule);
 
-/* lint.c: false with *problem when a text of a few KiB makes the rule take more steps than a linear one
- * would. */
-bool rule_lint(const struct compiled_rule *rule, const struct regex *regex, struct regex_problem *problem);
+/* lint.c: sets rule->call_work. false with *problem when a text of a few KiB makes the rule take more steps
+ * than a linear one would. */
+bool rule_lint(struct compiled_rule *rule, const struct regex *regex, struct regex_problem *problem);
 
 #endif

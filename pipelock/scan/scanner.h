@@ -8,8 +8,8 @@
 
 /* Work that any text may cost, in units of about a nanosecond, and what each octet and each feed adds: 1 MB
  * in 50 ms. */
-#define SCAN_BUDGET_BASE 2000000u
-#define SCAN_BUDGET_OCTET 40u
+#define SCAN_BUDGET_BASE 1000000u
+#define SCAN_BUDGET_OCTET 36u
 #define SCAN_BUDGET_FEED 20000u
 
 struct scanner {

@@ -70,6 +70,15 @@ static uint64_t next_fixed_start(const struct search *search, uint32_t rule, uin
 	return lo;
 }
 
+/* The next start in [lo, hi] with an octet that a match can begin with; past hi when there is none. */
+static uint64_t next_possible_start(
+	const struct window *window, const struct compiled_rule *rule, uint64_t lo, uint64_t hi)
+{
+	while (lo <= hi && !byte_set_has(&rule->first, window->p[lo - window->base]))
+		lo++;
+	return lo;
+}
+
 static uint64_t step_limit(const struct compiled_rule *rule, uint64_t lo, uint64_t hi)
 {
 	if (rule->fixed)
@@ -97,7 +106,11 @@ static bool search_starts(struct search *search, uint32_t index, uint64_t lo, ui
 			lo = state->skip_end;
 			continue;
 		}
-		if (many && (lo = next_fixed_start(search, index, lo, hi)) > hi)
+		if (many)
+			lo = next_fixed_start(search, index, lo, hi);
+		else if (!rule->fixed)
+			lo = next_possible_start(search->window, rule, lo, hi);
+		if (lo > hi)
 			continue;
 		struct match match;
 		uint64_t limit = step_limit(rule, lo, hi), slice_end, first = lo;
@@ -163,6 +176,18 @@ static bool anchor_starts(
 	return true;
 }
 
+/* A bucket is the union of its windows: most of its anchors are not meant, and their second or third octet
+ * tells. */
+static bool window_may_fit(const struct window *window, const struct anchor *anchor, int64_t at)
+{
+	for (unsigned i = 1; i < REGEX_WINDOW && (size_t)anchor->window + i < anchor->length; i++) {
+		size_t where = (size_t)(at + (int64_t)i);
+		if (where < window->n && !byte_set_has(&anchor->sets[anchor->window + i], window->p[where]))
+			return false;
+	}
+	return true;
+}
+
 static bool hit(struct search *search, int64_t at, uint64_t buckets)
 {
 	const struct engine *engine = search->engine;
@@ -170,9 +195,11 @@ static bool hit(struct search *search, int64_t at, uint64_t buckets)
 		unsigned bucket = (unsigned)__builtin_ctzll(buckets);
 		for (uint32_t i = engine->bucket_first[bucket]; i < engine->bucket_first[bucket + 1]; i++) {
 			const struct anchor *anchor = &engine->anchors[i];
-			enum anchor_result result = anchor_at(search->window, anchor, at - anchor->window);
 			struct starts starts;
 			search->work += WORK_HIT;
+			if (!window_may_fit(search->window, anchor, at))
+				continue;
+			enum anchor_result result = anchor_at(search->window, anchor, at - anchor->window);
 			if (result == ANCHOR_NO || !anchor_starts(search->window, anchor, at, &starts))
 				continue;
 			if (!add_candidate(search, anchor->rule, starts.lo, starts.hi))
@@ -191,7 +218,8 @@ static bool on_hit(void *arg, size_t position, uint64_t buckets)
 static bool search_start_edge(struct search *search)
 {
 	const struct window *window = search->window;
-	return hit(search, -1, prefilter_match_start(search->engine->prefilter, window->p, window->n));
+	uint64_t buckets = prefilter_match_start(search->engine->prefilter, window->p, window->n);
+	return hit(search, -1, buckets & search->engine->context_buckets);
 }
 
 static bool search_end_edge(struct search *search, size_t from)
@@ -199,6 +227,8 @@ static bool search_end_edge(struct search *search, size_t from)
 	const struct window *window = search->window;
 	for (size_t at = from; at < window->n; at++) {
 		uint64_t buckets = prefilter_match(search->engine->prefilter, window->p + at, window->n - at);
+		if (window->n - at < REGEX_WINDOW)
+			buckets &= search->engine->short_buckets[window->n - at];
 		if (!hit(search, (int64_t)at, buckets))
 			return false;
 	}

@@ -32,8 +32,13 @@ static double cpu_seconds(void)
 static const char *const words[] = {"the", "function", "return", "value", "request", "of", "is", "a", "to",
 	"message", "user", "content", "and", "error", "if", "int", "const", "struct", "we", "can", "data",
 	"response", "model", "in", "that", "for", "file", "import", "self", "def", "class", "version", "key",
-	"name", "type", "string", "number", "test", "path", "max_tokens", "index", "2024", "0x1f", "12",
-	"args", "not", "with", "should", "be", "this", "it", "on", "as", "git", "commit", "token"};
+	"name", "type", "string", "number", "test", "path", "index", "2024", "0x1f", "12", "args", "not",
+	"with", "should", "be", "this", "it", "on", "as", "git", "commit"};
+/* What rules look at, about as often as in requests to a model. */
+static const char *const rare[] = {
+	"key", "max_tokens", "token", "secret", "password", "api", "https://docs.internal/a"};
+#define ORDINARY (sizeof(words) / sizeof(words[0]))
+#define RARE (sizeof(rare) / sizeof(rare[0]))
 
 static size_t put(size_t at, const char *s)
 {
@@ -49,7 +54,8 @@ static void make_prose(bool json)
 	for (size_t at = 0; at < SIZE;) {
 		if (json && next_random() % 40 == 0)
 			at = put(at, "\"},{\"role\":\"user\",\"content\":\"");
-		at = put(at, words[next_random() % (sizeof(words) / sizeof(words[0]))]);
+		at = put(at,
+			next_random() % 40 ? words[next_random() % ORDINARY] : rare[next_random() % RARE]);
 		const char *joint = joints[next_random() % (sizeof(joints) / sizeof(joints[0]))];
 		at = put(at, json && *joint == '\n' ? "\\n" : joint);
 	}
