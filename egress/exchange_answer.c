@@ -7,8 +7,11 @@
 
 #include "egress/forward.h"
 
+#include <sys/socket.h>
+
 /* Each is written to the hop whether that takes it or not: so there must be an end of them. */
 #define MAX_INTERIMS 32
+#define SALVAGE_OCTETS 16384
 
 static bool origin_has_ended(const struct exchange *x)
 {
@@ -194,11 +197,24 @@ static void on_drained(struct channel *channel, void *arg)
 	exchange_pump_upload(x);
 }
 
+/* The connection broke while we wrote. An origin that refuses a long upload answers, closes, and resets what
+ * still comes (RFC 9112 9.6): its answer may lie in the socket unread. */
+static void salvage_answer(struct exchange *x)
+{
+	char octets[SALVAGE_OCTETS];
+	ssize_t n = recv(channel_fd(x->origin), octets, sizeof(octets), 0);
+
+	if (n > 0)
+		evbuffer_add(channel_input(x->origin), octets, (size_t)n);
+}
+
 static void on_end(struct channel *channel, enum channel_end end, void *arg)
 {
 	struct exchange *x = arg;
 
 	(void)channel;
+	if (end == CHANNEL_CLOSED && !x->answered && !channel_ssl(x->origin))
+		salvage_answer(x);
 	if (end == CHANNEL_READ_TIMEOUT || end == CHANNEL_WRITE_TIMEOUT) {
 		exchange_fail(x, HOP_ORIGIN_TIMEOUT, "the origin fell silent");
 		return;

@@ -31,6 +31,7 @@ void session_start(struct worker *worker, int fd, const struct sockaddr *peer)
 		return;
 	}
 	session->worker = worker;
+	session->begun_ms = loop_now_ms();
 	address_from_sockaddr(peer, &session->peer, &session->peer_port);
 	session->channel = channel_new(worker->base, fd, &session_callbacks, session);
 	if (!session->channel) {
@@ -94,7 +95,14 @@ static void begin_exchange(struct session *session, const struct http1_head *hea
 	channel_set_timeouts(session->channel, 0, 0);
 	evbuffer_drain(channel_input(session->channel), head->size);
 	session->seen = 0;
+	session->begun_ms = 0;
 	exchange_run(session->exchange);
+}
+
+/* The channel's timer sees silence; a first head that trickles is seen here. */
+static bool is_late(const struct session *session)
+{
+	return session->begun_ms && loop_now_ms() - session->begun_ms > FIRST_REQUEST_MS;
 }
 
 static void read_head(struct session *session)
@@ -114,7 +122,7 @@ static void read_head(struct session *session)
 	switch (http1_parse_request(p, n, session->seen, &head, &error)) {
 	case HTTP1_MORE:
 		session->seen = n;
-		if (channel_input_ended(session->channel))
+		if (channel_input_ended(session->channel) || is_late(session))
 			session_finish(session, SESSION_RESET);
 		break;
 	case HTTP1_BAD:

@@ -20,7 +20,8 @@ struct session {
 	struct exchange *exchange; /* the request that runs; NULL between requests */
 	struct address peer;
 	uint16_t peer_port;
-	size_t seen; /* octets that were searched for the end of a head */
+	long long begun_ms; /* 0: it has made a good request */
+	size_t seen;	    /* octets that were searched for the end of a head */
 };
 
 /* Serve the accepted connection; takes the descriptor. */
