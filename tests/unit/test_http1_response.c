@@ -147,6 +147,8 @@ static void test_framing_by_method_and_status(void **state)
 	assert_int_equal(framing_for("CONNECT", SPAN(OK_LINE "Content-Length: 9\r\n\r\n")), HTTP1_NO_BODY);
 	assert_int_equal(
 		framing_for("CONNECT", SPAN("HTTP/1.1 407 X\r\nContent-Length: 9\r\n\r\n")), HTTP1_LENGTH);
+	assert_int_equal(
+		framing_for("CONNECT", SPAN("HTTP/1.1 300 X\r\nContent-Length: 9\r\n\r\n")), HTTP1_LENGTH);
 	assert_int_equal(framing_for("GET", SPAN("HTTP/1.1 204 X\r\n\r\n")), HTTP1_NO_BODY);
 	assert_int_equal(
 		framing_for("GET", SPAN("HTTP/1.1 204 X\r\nContent-Length: 0\r\n\r\n")), HTTP1_NO_BODY);

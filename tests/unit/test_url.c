@@ -167,9 +167,9 @@ static void test_authorities(void **state)
 static void test_bad_authorities(void **state)
 {
 	static const char *const bad[] = {"", ":", ":80", "a:", "a:0", "a:00080", "a:080", "a:65536",
-		"a:99999", "a:100000", "a:-1", "a:+1", "a: 80", "a:80 ", "a:8o", "a:0x50", "a:80:80",
-		"u@a:80", "u:p@a", "a/", "a:80/", "[::1]80", "[::1]:", "[::1", "::1", "[::1]:80:80", "a,b",
-		"a:http"};
+		"a:99999", "a:100000", "a:4294967376", "a:18446744073709551696", "a:-1", "a:+1", "a: 80",
+		"a:80 ", "a:8o", "a:0x50", "a:80:80", "u@a:80", "u:p@a", "a/", "a:80/", "[::1]80",
+		"[::1]:", "[::1", "::1", "[::1]:80:80", "a,b", "a:http"};
 	struct authority authority;
 
 	(void)state;
