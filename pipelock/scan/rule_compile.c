@@ -150,6 +150,22 @@ static void measure_anchors(struct compiled_rule *rule)
 	rule->reach = rule->back_max > 0 ? (uint32_t)rule->back_max : 0;
 }
 
+/* Where no anchor bounds the starts, each start must be bounded: "\\w+@" would run to the end of a text from
+ * each octet. */
+static bool check_bounded(
+	const struct compiled_rule *rule, const struct regex *regex, struct regex_problem *out)
+{
+	if (rule->anchor_count > 0 ||
+		(!regex->opaque && regex->nodes[regex->root].max_width <= REGEX_MAX_DISTANCE))
+		return true;
+	return problem(out, SIZE_MAX,
+		regex->opaque
+			? "nothing could be read from the regex that every match holds; give it `literals:`"
+			: "the regex can take quadratic time: before anything that is rare in a text stands "
+			  "a repeat "
+			  "without a bound; begin it with a literal, or \\b and a bounded repeat {n,m}");
+}
+
 bool rule_compile(struct compiled_rule *rule, const struct span *literals, size_t literal_count,
 	struct regex_problem *out)
 {
@@ -167,7 +183,7 @@ bool rule_compile(struct compiled_rule *rule, const struct span *literals, size_
 		measure_anchors(rule);
 		regex_first_bytes(&regex, &rule->first);
 		compile_prefix(rule, &regex);
-		ok = rule_lint(rule, &regex, out);
+		ok = check_bounded(rule, &regex, out) && rule_lint(rule, &regex, out);
 	}
 	regex_release(&regex);
 	return ok;
