@@ -832,6 +832,46 @@ class TestLosses(Case):
         self.assertEqual(len(egress.events("hop_aborted", 5)), 5)
         self.assertTrue(gone.wait(3))
 
+    def test_drain_then_abort_ends_tunnels(self) -> None:
+        self.origin.on("/ws", websocket_echo)
+        egress = self.egress()
+        websocket, tunnel, reaching = egress.connect(), egress.connect(), egress.connect()
+        egress.send(websocket, "GET", f"{SECURE}/ws", [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Key", "abc")])
+        self.assertEqual(read_response_head(websocket).status, 101)
+        egress.send(tunnel, "CONNECT", f"{HOST}:443")
+        self.assertEqual(read_response(tunnel, "CONNECT").status, 200)
+        egress.order(DRAIN)
+        self.assertIsNone(egress.wait(0.3))
+        websocket.send(b"still here")
+        self.assertEqual(websocket.exactly(10), b"still here")
+        self.assertTrue(reaching.ended())
+        with self.assertRaises(OSError):
+            egress.get(f"{PLAIN}/", wire=egress.connect(1))
+        egress.order(ABORT)
+        self.assertEqual(egress.wait(5), 0)
+        self.assertEqual({r["method"] for r in egress.events("hop_aborted", 2)}, {"GET", "CONNECT"})
+        for wire in (websocket, tunnel):
+            self.assertTrue(wire.ended())
+
+    def test_much_at_once(self) -> None:
+        self.origin.on("/", echo)
+        egress, failed = self.egress(threads=4), []
+
+        def ask(number: int) -> None:
+            with egress.connect() as wire:
+                for i in range(15):
+                    body = os.urandom(1 + 7919 * i)
+                    scheme = PLAIN if (i + number) % 2 else SECURE
+                    if egress.request("POST", f"{scheme}/", [], [body, body] if i % 3 else body * 2, wire).body != body * 2:
+                        failed.append((number, i))
+        threads = [threading.Thread(target=ask, args=(n,)) for n in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        self.assertEqual(failed, [])
+        self.assertEqual(len(self.origin.journal.requests), 12 * 15)
+
     def test_without_the_supervisor_it_ends(self) -> None:
         egress = self.egress()
         egress.control.shutdown(socket.SHUT_RDWR)
