@@ -422,8 +422,9 @@ static void test_integers(void **state)
 		{"~", REFUSED}, {"[1]", REFUSED}, {"18446744073709551616", REFUSED},
 		{"99999999999999999999999999", REFUSED}, {"\"5\\0\"", REFUSED}};
 	check_numbers(yaml_read_integer, 1, 65535, cases, sizeof(cases) / sizeof(*cases));
-	static const struct number_case wide[] = {{"0", 0}, {"18446744073709551614", UINT64_MAX - 1}};
-	check_numbers(yaml_read_integer, 0, UINT64_MAX, wide, 2);
+	static const struct number_case wide[] = {{"0", 0}, {"18446744073709551614", UINT64_MAX - 1},
+		{"18446744073709551616", REFUSED}, {"18446744073709551621", REFUSED}};
+	check_numbers(yaml_read_integer, 0, UINT64_MAX, wide, sizeof(wide) / sizeof(*wide));
 }
 
 static void test_bytes(void **state)
