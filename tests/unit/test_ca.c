@@ -91,6 +91,11 @@ static void put_file(const char *name, const char *text, mode_t mode)
 	close(fd);
 }
 
+static void set_mode(const char *name, mode_t mode)
+{
+	assert_int_equal(fchmodat(folder_fd, name, mode, 0), 0);
+}
+
 static void it_is_made_once(void **state)
 {
 	(void)state;
@@ -147,14 +152,14 @@ static void files_that_are_not_right_are_refused(void **state)
 {
 	(void)state;
 	ca_free(open_ca());
-	fchmodat(folder_fd, "ca.key", 0640, 0);
+	set_mode("ca.key", 0640);
 	refused("others may read ca.key");
-	fchmodat(folder_fd, "ca.key", 0602, 0);
+	set_mode("ca.key", 0602);
 	refused("others may write ca.key");
-	fchmodat(folder_fd, "ca.key", 0600, 0);
-	fchmodat(folder_fd, "ca.pem", 0664, 0);
+	set_mode("ca.key", 0600);
+	set_mode("ca.pem", 0664);
 	refused("others may write ca.pem");
-	fchmodat(folder_fd, "ca.pem", 0644, 0);
+	set_mode("ca.pem", 0644);
 	ca_free(open_ca());
 	assert_int_equal(renameat(folder_fd, "ca.key", folder_fd, "moved"), 0);
 	refused("not its key");
