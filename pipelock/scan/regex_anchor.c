@@ -269,11 +269,13 @@ static void make_anchor(
 {
 	const struct row *row = &open->rows.row[i];
 	memset(out, 0, sizeof(*out));
-	out->context = context && row->length < REGEX_ANCHOR_MAX;
-	if (out->context)
+	out->context = context != NULL;
+	if (context)
 		out->sets[out->length++] = *context;
-	memcpy(&out->sets[out->length], row->sets, row->length * sizeof(row->sets[0]));
-	out->length += row->length;
+	unsigned n =
+		row->length < REGEX_ANCHOR_MAX - out->length ? row->length : REGEX_ANCHOR_MAX - out->length;
+	memcpy(&out->sets[out->length], row->sets, n * sizeof(row->sets[0]));
+	out->length += n;
 	out->min_distance = open->min_distance;
 	out->max_distance = open->max_distance;
 }
