@@ -42,7 +42,7 @@ bool audit_file_has_room(const struct audit_file *file);
 /* Put a record into the journal. false: malformed members (see chain_append()), or no room. */
 bool audit_file_append(struct audit_file *file, const char *role, struct span members);
 
-/* Was this the last record of the log when it was opened, or is it the last since? */
+/* Was this the last record of another role in the log, or in the journal, when it was opened? */
 bool audit_file_ends_with(const struct audit_file *file, struct span members);
 
 /* Write what waits. True when all of it is in the file, and there is room reserved for more: traffic may

@@ -13,7 +13,7 @@ struct audit_file {
 	char *path;
 	struct audit_journal *journal;
 	struct chain chain;
-	uint8_t last_members[CHAIN_HASH_SIZE]; /* hash of the last record's members */
+	uint8_t last_members[CHAIN_HASH_SIZE]; /* hash of the last record's members, at opening */
 	off_t size, reserved_end;
 	off_t minimum;	     /* less reserved than this, and no more to have: the disk is full */
 	bool cannot_reserve; /* the file system has no fallocate(2) */

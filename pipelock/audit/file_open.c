@@ -202,6 +202,7 @@ static bool append_again(struct audit_file *file, struct span lines)
 		snprintf(role, sizeof(role), "%.*s", SPAN_ARG(line.role));
 		if (!audit_file_append(file, role, line.members))
 			return false;
+		chain_hash(line.members, file->last_members);
 	}
 	return true;
 }
