@@ -77,6 +77,9 @@ struct scan_stream;
 struct scan_stream *scan_stream_new(struct scanner *scanner, enum scan_part part, const struct scan_target *target,
 	const enum coding *codings, size_t coding_count, struct findings *out);
 void scan_stream_free(struct scan_stream *stream);
+/* Findings don't stop it: the policy lets what matches go on (a route's on_match, audit mode), so octets of a match become
+ * safe once it was found. What is unscannable still stops. */
+void scan_stream_report_only(struct scan_stream *stream);
 enum scan_result scan_stream_feed(struct scan_stream *stream, struct span octets, bool last, struct findings *out);
 uint64_t scan_stream_safe(const struct scan_stream *stream);
 /* Octets of content (after decoding) that were held against the rules. */

@@ -45,6 +45,7 @@ struct scan_stream {
 	struct progress *progress;
 	struct findings *out; /* of the call in progress */
 	bool idle;	      /* no rule looks at this part: all is safe at once */
+	bool report_only;     /* findings freeze nothing */
 	bool frozen;	      /* blocked or unscannable: nothing more becomes safe */
 	bool added;
 	const char *failure;
@@ -165,6 +166,11 @@ void scan_stream_free(struct scan_stream *stream)
 	free(stream);
 }
 
+void scan_stream_report_only(struct scan_stream *stream)
+{
+	stream->report_only = true;
+}
+
 /* ---- decoding */
 
 /* Marks that no question needs again go; then every second one does. The first one that still answers stays.
@@ -264,7 +270,7 @@ enum scan_result scan_stream_feed(
 	if (stream->failure)
 		findings_set_unscannable(out, stream->part, stream->failure);
 	bool failed = stream->failure || out->unscannable != unscannable;
-	if (failed || (stream->added && out->blocked))
+	if (failed || (stream->added && out->blocked && !stream->report_only))
 		stream->frozen = true;
 	stream->out = NULL;
 	return failed ? SCAN_UNSCANNABLE : (stream->added ? SCAN_FOUND : SCAN_CLEAN);

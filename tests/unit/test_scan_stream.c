@@ -102,6 +102,22 @@ static void test_no_rules_for_the_part(void **state)
 	assert_non_null(found.unscannable);
 }
 
+/* Where the policy lets a match go on, its octets leave once it was found. */
+static void test_report_only(void **state)
+{
+	(void)state;
+	for (int report_only = 0; report_only < 2; report_only++) {
+		struct findings found = {0};
+		struct scan_stream *stream = scan_stream_new(scanner, SCAN_BODY, NULL, NULL, 0, &found);
+		if (report_only)
+			scan_stream_report_only(stream);
+		assert_int_equal(scan_stream_feed(stream, SPAN("k AKIAIOSFODNN7EXAMPLE \n"), false, &found),
+			SCAN_FOUND);
+		assert_int_equal(scan_stream_safe(stream), report_only ? 24 : 0);
+		scan_stream_free(stream);
+	}
+}
+
 static size_t compress_gzip(struct span text, unsigned char *out, size_t room)
 {
 	z_stream z = {0};
@@ -171,6 +187,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_like_the_plain_loop),
 		cmocka_unit_test(test_every_cut), cmocka_unit_test(test_prompt),
 		cmocka_unit_test(test_no_rules_for_the_part), cmocka_unit_test(test_gzip),
-		cmocka_unit_test(test_bad_gzip)};
+		cmocka_unit_test(test_bad_gzip), cmocka_unit_test(test_report_only)};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
