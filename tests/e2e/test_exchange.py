@@ -205,12 +205,6 @@ class TestMessages(ProductCase):
             response = self.agent.request(method, f"https://{HOST}/echo", body=b"b")
             self.assertEqual((response.status, response.get("X-Method")), (200, method))
 
-    def test_options_with_an_asterisk(self) -> None:
-        with self.agent.tunnel(HOST) as wire:
-            wire.send(render("OPTIONS * HTTP/1.1", [("Host", HOST)]))
-            self.assertAllowed(read_response(wire))
-        self.assertEqual(self.journal.requests[0].target, "*")
-
     def test_targets_arrive_octet_for_octet(self) -> None:
         for target in ("/a%2Fb/%7Euser?x=%20&y=+;z", "/a//b/./../c", "/?a=b&a=c&&=", "/%ff%FE", "/;p=1,2:3@x!$'()*", "/x?y?z=/?"):
             with self.subTest(target):

@@ -14,6 +14,7 @@ from lib.product import free_port
 from lib.wire import chunk, read_response, read_response_head, render
 
 HOST = "api.example.net"
+NOT_TLS = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 
 def silent_server(case: unittest.TestCase, backlog: int = 16) -> int:
@@ -67,7 +68,7 @@ class TestOutages(Folder):
                "nul": b"HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n"}
         connect_to = [f"refused.test:80:127.0.0.1:{free_port()}", f"refused.test:443:127.0.0.1:{free_port()}",
                       f"silent.test:80:127.0.0.1:{self.silent}", f"silent.test:443:127.0.0.1:{self.silent}",
-                      f"stranger.test:443:127.0.0.1:{self.stranger.tls_port}", f"not-tls.test:443:127.0.0.1:{self.real.plain_port}"]
+                      f"stranger.test:443:127.0.0.1:{self.stranger.tls_port}", f"not-tls.test:443:127.0.0.1:{plain_talker(self, NOT_TLS)}"]
         connect_to += [f"{name}.test:80:127.0.0.1:{plain_talker(self, words)}" for name, words in bad.items()]
         self.bad = list(bad)
         egress = towards(self.real)

@@ -70,7 +70,8 @@ class Agent:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if parts.scheme == "http":
             return self.connect(), f"http://{authority}{path}", authority
-        return self.tunnel(parts.hostname or "", parts.port or 443), path, authority
+        host = parts.hostname or ""
+        return self.tunnel(f"[{host}]" if ":" in host else host, parts.port or 443), path, authority
 
     def request(self, method: str, url: str, fields: Fields = [], body: bytes | list[bytes] | None = None,
                 slowly: int = 0) -> Response:

@@ -63,7 +63,7 @@ class Folder(unittest.TestCase):
         if product.process.poll() is None:
             product.stop()
         product.kill()
-        self.assertEqual(product.complaints(), [], product.stderr()[-6000:])
+        self.assertEqual(product.complaints(), [], product.last_words())
 
 
 class ProductCase(unittest.TestCase):
@@ -95,7 +95,7 @@ class ProductCase(unittest.TestCase):
         faults += [] if code == 0 else [f"exit {code} after SIGTERM"]
         faults += chain_faults(cls.product.audit.raw())
         if faults:
-            raise AssertionError("\n".join([f"{cls.__name__} at its end:", *faults, cls.product.stderr()[-4000:]]))
+            raise AssertionError("\n".join([f"{cls.__name__} at its end:", *faults, cls.product.last_words()]))
 
     def setUp(self) -> None:
         self.journal = self.origin.clear()
@@ -103,7 +103,7 @@ class ProductCase(unittest.TestCase):
 
     def tearDown(self) -> None:
         self.assertIsNone(self.product.process.poll(), f"the group has ended:\n{self.product.stderr()[-4000:]}")
-        self.assertEqual(self.product.complaints(), [], self.product.stderr()[-6000:])
+        self.assertEqual(self.product.complaints(), [], self.product.last_words())
         self.assertEqual(self.journal.faults, [], "what reached the origin was malformed")
 
     # ---- what several files ask

@@ -101,9 +101,12 @@ class Origin:
         return self.journal
 
     def close(self) -> None:
-        for sock in [*self._listeners, *self._open]:
+        """Each socket is closed by the thread that uses it: a descriptor that is closed under a thread and given out again would let
+        an old origin answer for a new one."""
+        for server in self._listeners:
             with contextlib.suppress(OSError):
-                sock.close()
+                server.shutdown(socket.SHUT_RDWR)
+        self.drop_connections()
 
     def drop_connections(self) -> None:
         """End every connection that stands, as a restarted origin does."""
@@ -120,7 +123,7 @@ class Origin:
         return server.getsockname()[1]
 
     def _accept(self, server: socket.socket, tls: bool) -> None:
-        with contextlib.suppress(OSError):
+        with server, contextlib.suppress(OSError):
             while True:
                 sock, _ = server.accept()
                 threading.Thread(target=self._serve, args=(sock, tls), daemon=True).start()
@@ -138,6 +141,9 @@ class Origin:
             wire = Wire(sock, lambda data: self.journal.tap(data), timeout=30)
             while self._exchange(wire, tls):
                 pass
+            if tls:
+                sock.settimeout(1)
+                sock.unwrap()  # without close_notify a body until close would count as cut off
         except Malformed as fault:
             self.journal.faults.append(str(fault))
         except (OSError, EOFError):

@@ -205,3 +205,9 @@ class Pipelock:
     def complaints(self) -> list[str]:
         """Lines of a sanitizer, a runtime check or an assertion."""
         return [line for line in self.stderr().splitlines() if COMPLAINT.search(line)]
+
+    def last_words(self, size: int = 6000) -> str:
+        """stderr from the first complaint on, or its end."""
+        text = self.stderr()
+        first = COMPLAINT.search(text)
+        return text[first.start():][:size] if first else text[-size:]

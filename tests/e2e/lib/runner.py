@@ -46,8 +46,8 @@ class Result(unittest.TestResult):
         self._say("FAILED (was expected to)", test)
 
     def _fail(self, test: unittest.TestCase, error) -> None:
-        # a test with several bad parts is one failed test, but each part is shown
-        if not self._bad:
+        # a test with several bad parts is one failed test, but each part is shown; what a class finds at its end counts for itself
+        if not self._bad or not isinstance(getattr(test, "test_case", test), unittest.TestCase):
             self.failed.append(_name(test))
         self._bad = True
         self._say("FAILED", test)
