@@ -193,12 +193,12 @@ function withModules() {
     };
     const send = options => {
       const headers = {host: target.host, ...(data && !chunked ? {'content-length': Buffer.byteLength(data)} : {})};
-      const request = http.request({method, headers, agent: false, ...options}, done).on('error', reject);
+      const request = http.request({method, headers, ...options}, done).on('error', reject);
       if (data) request.write(data);
       request.end();
     };
-    if (!secure) return send({host: proxy.hostname, port: proxy.port, path: url});
-    http.request({host: proxy.hostname, port: proxy.port, method: 'CONNECT', path: target.host + ':443'})
+    if (!secure) return send({host: proxy.hostname, port: proxy.port, path: url, agent: false});
+    http.request({host: proxy.hostname, port: proxy.port, method: 'CONNECT', path: target.host + ':443', headers: {host: target.host + ':443'}})
       .on('connect', (answer, socket) => {
         const inner = tls.connect({socket, servername: target.hostname}, () => send({createConnection: () => inner, path: target.pathname}));
         inner.on('error', reject);

@@ -2,20 +2,25 @@
 dialled. In a network of its own, with a name server of its own."""
 from __future__ import annotations
 
+import tempfile
 import time
 import unittest
+from pathlib import Path
 
 from lib import namespace, tokens
 from lib.case import ProductCase, authority
 from lib.nameserver import REFUSED, SERVFAIL, NameServer
+from lib.origin import Origin
 
 PUBLIC = "203.0.114.80"  # global unicast; in this namespace the loopback device has it
 
 
+names: list[NameServer] = []
+
+
 def setUpModule() -> None:
-    import tempfile
-    from pathlib import Path
     namespace.enter()
+    names.append(NameServer())
     resolver = Path(tempfile.mkdtemp(prefix="pipelock-dns-")) / "resolv.conf"
     resolver.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     namespace.bind_over(resolver, "/etc/resolv.conf")
@@ -27,9 +32,7 @@ class TestNames(ProductCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        authority()
-        cls.names = NameServer()
-        cls.addClassCleanup(cls.names.close)
+        cls.names = names[0]
         super().setUpClass()
 
     def setUp(self) -> None:
@@ -112,14 +115,11 @@ class TestPublic(ProductCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        authority()
-        cls.names = NameServer()
-        cls.addClassCleanup(cls.names.close)
+        cls.names = names[0]
         super().setUpClass()
         # added after the start, since the bundle's own addresses are refused as destinations
         namespace.ip("addr", "add", f"{PUBLIC}/32", "dev", "lo")
         namespace.ip("addr", "add", "2001:4860:7777::1/128", "dev", "lo", "nodad")
-        from lib.origin import Origin
         cls.public = Origin(authority(), PUBLIC)
         cls.addClassCleanup(cls.public.close)
 
