@@ -92,6 +92,42 @@ class TestConnections(ProductCase):
                 self.origin.drop_connections()
                 time.sleep(0.05)
 
+    def test_what_an_origin_says_unasked_reaches_nobody(self) -> None:
+        """An answer too many on a pooled connection would be taken for that to the next agent's request."""
+        forged = render("HTTP/1.1 200 OK", [("Content-Length", "6"), ("X-Forged", "1")]) + b"forged"
+        for pause in (0, 0.1):
+            self.origin.on("/two", lambda e, p=pause: (e.answer(b"mine"), time.sleep(p), e.send(forged)))
+            for scheme in BOTH:
+                self.assertAllowed(self.agent.get(f"{scheme}://{HOST}/two"), b"mine")
+                time.sleep(2 * pause)
+                for _ in range(3):
+                    response = self.agent.get(f"{scheme}://{HOST}/")
+                    self.assertFalse(response.has("X-Forged"), "another agent got it")
+                    self.assertAllowed(response, b"ok")
+
+    def test_an_answer_before_the_whole_request_leaves_no_half_request_behind(self) -> None:
+        """The origin answers early and keeps the connection: the rest of the body must not become the next agent's request."""
+        def early(exchange: Exchange) -> None:
+            exchange.head("403 No", [("Content-Length", "2")])
+            exchange.send(b"no")
+            exchange.body()
+
+        self.origin.on("/early", early)
+        smuggled = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n" * 100_000
+        for scheme in BOTH:
+            self.setUp()
+            wire, target, authority = self.agent.to(f"{scheme}://{HOST}/early")
+            with wire:
+                wire.send(render(f"POST {target} HTTP/1.1", [("Host", authority), ("Content-Length", str(len(smuggled) + 10))]))
+                try:
+                    wire.send(smuggled)
+                except OSError:
+                    pass
+                self.assertEqual(read_response(wire).status, 403)
+            for _ in range(3):
+                self.assertAllowed(self.agent.get(f"{scheme}://{HOST}/"), b"ok")
+            self.assertNotIn("/smuggled", [r.target for r in self.journal.requests])
+
     def test_a_post_is_never_sent_twice(self) -> None:
         """The origin takes the request and hangs up: the agent is told, nothing is repeated."""
         self.origin.on("/gone", lambda e: (e.body(), e.reset()))

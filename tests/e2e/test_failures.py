@@ -148,17 +148,6 @@ class TestBrokenOff(ProductCase):
         response = self.agent.get(f"https://{HOST}/bare-fin")
         self.assertFalse(response.complete, "TLS truncation became a clean end")
 
-    def test_an_origin_that_falls_silent_inside_a_body(self) -> None:
-        def stall(exchange: Exchange) -> None:
-            exchange.head(fields=[("Content-Length", "1000")])
-            exchange.send(b"x" * 10)
-            time.sleep(6)
-
-        self.origin.on("/stall", stall)
-        begin = time.monotonic()
-        self.assertFalse(self.agent.get(f"http://{HOST}/stall").complete)
-        self.assertLess(time.monotonic() - begin, 5)
-
     def test_an_agent_that_goes_away_takes_the_hop_with_it(self) -> None:
         ended = threading.Event()
 
@@ -227,6 +216,21 @@ class TestBrokenOff(ProductCase):
             except OSError:
                 pass
         self.assertLess(sent, 60, "megabytes piled up in the proxy")
+
+
+class TestSilence(ProductCase):
+    config = {"timeouts": {"response": "2s", "dns": "2s", "connect": "2s", "tls": "2s"}}
+
+    def test_an_origin_that_falls_silent_inside_a_body(self) -> None:
+        def stall(exchange: Exchange) -> None:
+            exchange.head(fields=[("Content-Length", "1000")])
+            exchange.send(b"x" * 10)
+            time.sleep(25)
+
+        self.origin.on("/stall", stall)
+        begin = time.monotonic()
+        self.assertFalse(self.agent.get(f"http://{HOST}/stall").complete)
+        self.assertLess(time.monotonic() - begin, 16, "the time of all steps together is the bound")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 import time
 import unittest
 
+from lib import tokens
 from lib.case import ProductCase
 from lib.wire import chunk, read_response, render
 
@@ -131,6 +132,34 @@ class TestTimes(ProductCase):
 
         self.origin.on("/slow", slow)
         self.assertAllowed(self.agent.get(f"https://{HOST}/slow"), b"tick " * 10)
+
+
+class TestMemory(ProductCase):
+    config = {"memory": "16MiB"}
+
+    def test_bodies_that_are_too_many_to_hold_stream_or_are_shed(self) -> None:
+        """And a secret in one that streams for want of memory does not get through either."""
+        secret = tokens.aws()
+        body = b"words and words " * 60_000
+        wires = [self.agent.connect() for _ in range(40)]
+        for wire in wires:
+            try:
+                wire.send(render(f"POST http://{HOST}/ HTTP/1.1", [("Host", HOST), ("Content-Length", str(len(body) + 40))]), body)
+            except OSError:
+                pass
+        statuses = []
+        for number, wire in enumerate(wires):
+            try:
+                wire.send((secret if number % 2 else "x" * 20).encode().rjust(40))
+                statuses.append(read_response(wire).status)
+            except (OSError, EOFError):
+                statuses.append(0)
+            wire.close()
+        self.assertFalse([status for status in statuses[1::2] if status == 200], "a secret passed")
+        self.assertIn(200, statuses[::2])
+        self.assertFalse(set(statuses) - {0, 200, 403, 503}, statuses)
+        self.assertNoTrace(secret, bytes(self.journal.raw), "what reached the origin")
+        self.assertAllowed(self.agent.get(f"http://{HOST}/"))
 
 
 class TestConnections(ProductCase):

@@ -3,6 +3,7 @@ sent. Each vector is data: what goes out, and what a harmless one must look like
 from __future__ import annotations
 
 import json
+import time
 import unittest
 from dataclasses import dataclass, field
 from typing import Callable
@@ -313,6 +314,27 @@ class TestLongBody(ProductCase):
                     self.assertNoTrace(secret, bytes(self.journal.raw), "what reached the origin")
                     self.assertNotIn(secret[:6].encode(), bytes(self.journal.raw), "the beginning of the match has left")
                     self.assertFalse([r for r in self.journal.requests if r.body], "the origin took it for a whole request")
+
+    def test_a_secret_that_pauses_in_its_middle_until_holding_is_over(self) -> None:
+        """hold_time lets a trickling body go on, but not what may be the beginning of a match."""
+        for coding, encode in (("identity", bytes), ("gzip", codings.gzip)):
+            with self.subTest(coding):
+                self.setUp()
+                secret = tokens.github()
+                body = encode(b"some words first, " * 300 + secret.encode() + b" and then more")
+                middle = len(body) - 30
+                with self.agent.tunnel("api.example.net") as wire:
+                    wire.send(render("POST /in HTTP/1.1", [("Host", "api.example.net"), ("Transfer-Encoding", "chunked"), ("Content-Encoding", coding)]),
+                              chunk(body[:middle]))
+                    time.sleep(3)
+                    try:
+                        wire.send(chunk(body[middle:]) + b"0\r\n\r\n")
+                        self.assertNoTrace(secret, wire.to_end(), "the answer")
+                    except OSError:
+                        pass
+                self.assertBlocked(secret)
+                self.assertNoTrace(secret, bytes(self.journal.raw), "what reached the origin")
+                self.assertFalse([r for r in self.journal.requests if r.body])
 
     def test_harmless_long_bodies_arrive(self) -> None:
         self.origin.on("/echo", echo)
