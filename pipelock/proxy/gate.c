@@ -50,6 +50,13 @@ void gate_url(struct gate *gate, struct span url)
 	gate->scanned_bytes += url.n;
 }
 
+void gate_word(struct gate *gate, struct span word)
+{
+	struct scan_target target = {.host = gate->host};
+	scan_text(gate->scanner, SCAN_HEADER, &target, word, &gate->findings);
+	gate->scanned_bytes += word.n;
+}
+
 /* A rule may need the name to know the value ("X-Api-Key: ..."), so both are one text. */
 static void gate_field(struct gate *gate, const struct http1_field *field)
 {
@@ -78,7 +85,7 @@ void gate_fields(struct gate *gate, const struct http1_head *head)
 
 static bool gate_codings(const struct http1_head *head, enum coding *codings, size_t *count)
 {
-	for (size_t i = 0; i < head->field_count; i++)
+	for (size_t i = 0; head && i < head->field_count; i++)
 		if (span_equals_nocase(head->fields[i].name, SPAN("Content-Encoding")) &&
 			!decode_parse_codings(head->fields[i].value, codings, count))
 			return false;

@@ -25,10 +25,12 @@ void gate_open(struct gate *gate, struct scanner *scanner, const struct config *
 void gate_release(struct gate *gate);
 
 void gate_url(struct gate *gate, struct span url);
+/* A word of the head that is neither: an unregistered method. */
+void gate_word(struct gate *gate, struct span word);
 /* Field lines of a head or of trailers. */
 void gate_fields(struct gate *gate, const struct http1_head *head);
 
-/* A body follows; codings come from the Content-Encoding fields of the head (RFC 9110 8.4). */
+/* A body follows; codings come from the Content-Encoding fields of the head (RFC 9110 8.4); NULL: none. */
 void gate_body_begin(struct gate *gate, enum scan_part part, const struct http1_head *head);
 void gate_body(struct gate *gate, struct span octets, bool last);
 /* Of the octets of the body fed so far, how many may leave. */
