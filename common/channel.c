@@ -271,18 +271,35 @@ static void channel_finish_shutdown(struct channel *channel)
 	shutdown(channel->fd, SHUT_WR);
 }
 
+static void channel_note_output_level(struct channel *channel)
+{
+	channel->drain_wanted |= evbuffer_get_length(channel->output) > channel->output_low;
+}
+
 static void channel_write(struct channel *channel)
 {
-	if (channel->ended || channel->connecting || channel->handshaking)
+	if (channel->ended)
 		return;
+	if (channel->connecting || channel->handshaking) {
+		channel_note_output_level(channel); /* the owner may stop now, and has to hear when it went out */
+		return;
+	}
 	enum channel_io io = channel->ssl ? channel_tls_write(channel) : channel_plain_write(channel);
 	if (io == CHANNEL_IO_FAILED) {
 		channel_fail(channel, channel->end);
 		return;
 	}
 	channel_finish_shutdown(channel);
-	channel->drain_wanted |= evbuffer_get_length(channel->output) > channel->output_low;
+	channel_note_output_level(channel);
 	channel_update_events(channel);
+}
+
+/* As far as it goes now. The channel may be gone afterwards. */
+static void channel_write_and_tell(struct channel *channel)
+{
+	channel_write(channel);
+	if (!channel->ended)
+		channel_call_drained(channel);
 }
 
 static void channel_note_input_level(struct channel *channel)
@@ -322,7 +339,7 @@ static void channel_handshake(struct channel *channel)
 			return;
 		if (!channel->ended && SSL_has_pending(channel->ssl))
 			event_active(&channel->read_event, EV_READ, 0);
-		channel_write(channel);
+		channel_write_and_tell(channel);
 		return;
 	}
 	channel_update_events(channel);
@@ -366,7 +383,7 @@ static void channel_finish_connect(struct channel *channel)
 	channel->last_read_ms = channel->last_write_ms = loop_now_ms();
 	channel_update_events(channel);
 	if (channel_call_open(channel))
-		channel_write(channel);
+		channel_write_and_tell(channel);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -388,9 +405,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		channel->read_wants_write = false;
 		event_active(&channel->read_event, EV_READ, 0);
 	}
-	channel_write(channel);
-	if (!channel->ended)
-		channel_call_drained(channel);
+	channel_write_and_tell(channel);
 }
 
 /* The owner took octets out: reading goes on, and what TLS holds already has to be fetched without the

@@ -20,6 +20,7 @@ enum channel_end {
 	CHANNEL_WRITE_TIMEOUT, /* the peer took nothing for the write timeout */
 	CHANNEL_TLS_FAILED,    /* handshake or record layer; channel_tls_error() says why */
 	CHANNEL_NO_MEMORY,
+	CHANNEL_LINGERED, /* channel_linger() is done */
 };
 
 struct channel;
@@ -87,10 +88,13 @@ void channel_set_timeouts(struct channel *channel, unsigned read_ms, unsigned wr
 void channel_shutdown_write(struct channel *channel);
 bool channel_write_is_shut(const struct channel *channel);
 
-/* Send what is in the output, shut, then read and drop up to a bound for a short time, so that the peer can
- * read our last words (no reset overtakes them), and free. Takes the channel from its owner: no more
- * callbacks. */
-void channel_linger_and_free(struct channel *channel);
+/*
+ * The last words: send what is in the output (the write timeout holds), shut, then read and drop up to a
+ * bound for a short time, so that no reset overtakes them. Of the callbacks only on_end comes now, with
+ * CHANNEL_LINGERED when it went well. false: nothing is to be waited for. The owner frees the channel then,
+ * or in on_end.
+ */
+bool channel_linger(struct channel *channel);
 
 uint64_t channel_bytes_read(const struct channel *channel);
 uint64_t channel_bytes_written(const struct channel *channel);

@@ -120,3 +120,12 @@ void role_fatal(const char *format, ...)
 	log_error("fatal: %s", text);
 	_exit(EXIT_BROKEN_PROMISE);
 }
+
+void role_raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}

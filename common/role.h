@@ -44,6 +44,9 @@ enum control_message {
  */
 void role_enter(const char *name, unsigned needed);
 
+/* As many descriptors as the system allows: each connection needs one. */
+void role_raise_descriptor_limit(void);
+
 /* A promise between our own roles was broken: says so and ends the process with _exit(70). Never for network
  * input. */
 noreturn void role_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define EXIT_NO_SUPERVISOR 1
@@ -147,16 +146,6 @@ static void release(void)
 
 /* ---- start */
 
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 /* Everything that is read from outside. NULL, or why egress can't start. */
 static const char *read_all(void)
 {
@@ -183,7 +172,7 @@ int service_run(void)
 	const char *wrong;
 	int status = EXIT_SUCCESS;
 
-	raise_descriptor_limit();
+	role_raise_descriptor_limit();
 	loop_library_init();
 	wrong = read_all();
 	if (!wrong && !make_workers())

@@ -43,16 +43,31 @@ void session_start(struct worker *worker, int fd, const struct sockaddr *peer)
 	channel_set_timeouts(session->channel, FIRST_REQUEST_MS, 0);
 }
 
+static void on_lingered(struct channel *channel, enum channel_end end, void *arg)
+{
+	(void)channel;
+	session_finish(arg, end == CHANNEL_LINGERED ? SESSION_CLOSE : SESSION_RESET);
+}
+
+static bool linger(struct session *session)
+{
+	static const struct channel_callbacks callbacks = {.on_end = on_lingered};
+
+	session->lingers = true;
+	channel_set_callbacks(session->channel, &callbacks, session);
+	return channel_linger(session->channel);
+}
+
 void session_finish(struct session *session, enum session_end end)
 {
 	struct worker *worker = session->worker;
 
-	if (session->channel && end == SESSION_LINGER)
-		channel_linger_and_free(session->channel);
-	else if (end == SESSION_CLOSE)
-		channel_free(session->channel);
-	else
+	if (session->channel && end == SESSION_LINGER && linger(session))
+		return;
+	if (end == SESSION_RESET)
 		channel_abort(session->channel);
+	else
+		channel_free(session->channel);
 	LIST_REMOVE(session, next);
 	free(session);
 	worker_note_session_end(worker);
@@ -112,14 +127,14 @@ static void read_head(struct session *session)
 	enum http1_error error = HTTP1_OK;
 	struct http1_head head;
 
-	n = n < HTTP1_MAX_HEAD + 1 ? n : HTTP1_MAX_HEAD + 1;
+	n = n < HTTP1_HOP_MAX_HEAD + 1 ? n : HTTP1_HOP_MAX_HEAD + 1;
 	const char *p = (const char *)evbuffer_pullup(input, (ev_ssize_t)n);
 
 	if (!p) {
 		refuse(session, HOP_OVERLOADED, "out of memory");
 		return;
 	}
-	switch (http1_parse_request(p, n, session->seen, &head, &error)) {
+	switch (http1_parse_hop_request(p, n, session->seen, &head, &error)) {
 	case HTTP1_MORE:
 		session->seen = n;
 		if (channel_input_ended(session->channel) || is_late(session))
@@ -186,7 +201,7 @@ static void on_end(struct channel *channel, enum channel_end end, void *arg)
 
 void session_drain(struct session *session)
 {
-	if (!session->exchange)
+	if (!session->exchange && !session->lingers)
 		session_finish(session, SESSION_CLOSE);
 }
 

@@ -22,6 +22,7 @@ struct session {
 	uint16_t peer_port;
 	long long begun_ms; /* 0: it has made a good request */
 	size_t seen;	    /* octets that were searched for the end of a head */
+	bool lingers;	    /* its last words are on their way */
 };
 
 /* Serve the accepted connection; takes the descriptor. */

@@ -114,14 +114,14 @@ static bool exchange_take_response_head(struct exchange *exchange, bool *more)
 {
 	struct evbuffer *input = channel_input(exchange->hop);
 	size_t n = evbuffer_get_length(input);
-	size_t look = n < HTTP1_MAX_HEAD + 1 ? n : HTTP1_MAX_HEAD + 1;
+	size_t look = n < HTTP1_HOP_MAX_HEAD + 1 ? n : HTTP1_HOP_MAX_HEAD + 1;
 	struct http1_head head;
 	enum http1_error error = HTTP1_OK;
 	*more = n == 0;
 	if (n == 0)
 		return true;
 	const char *octets = (const char *)evbuffer_pullup(input, (ev_ssize_t)look);
-	enum http1_result result = octets ? http1_parse_response(octets, look, exchange->response.seen,
+	enum http1_result result = octets ? http1_parse_hop_response(octets, look, exchange->response.seen,
 						    span_of(exchange->method), &head, &error)
 					  : HTTP1_BAD;
 	if (result == HTTP1_MORE) {

@@ -104,6 +104,8 @@ void gate_body_begin(struct gate *gate, enum scan_part part, const struct http1_
 	gate->body = scan_stream_new(gate->scanner, part, &target, codings, count, &gate->findings);
 	if (!gate->body)
 		gate_note_unscannable(gate, part, "out of memory");
+	else if (gate->findings.policy == FINDINGS_REPORT_ONLY)
+		scan_stream_report_only(gate->body);
 }
 
 void gate_body(struct gate *gate, struct span octets, bool last)

@@ -179,6 +179,7 @@ int proxy_main(void)
 	log_set_name("pipelock[proxy]");
 	role_enter("proxy", 1u << ROLE_FD_CONTROL | 1u << ROLE_FD_KEEPER | 1u << ROLE_FD_HEALTH |
 				    1u << ROLE_FD_LISTENER | 1u << ROLE_FD_POLICY);
+	role_raise_descriptor_limit();
 	loop_library_init();
 	proxy_read_start(&proxy);
 	if (!proxy_load_policy(&proxy, &policy))

@@ -10,7 +10,7 @@
 #include <event2/buffer.h>
 #include <stdio.h>
 
-#define REFUSAL_MAX_BODY 8192
+#define REFUSAL_MAX_BODY (64 * 1024) /* a full table of findings with long descriptions fits */
 
 struct refusal_kind {
 	const char *name;

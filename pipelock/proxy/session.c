@@ -47,13 +47,22 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life */
 
+/* Nothing more is asked of this connection. */
+static void session_stop(struct session *session)
+{
+	bool untold = session->tunnel_refusal.code != REFUSAL_NONE && !session->tunnel_refusal_logged;
+	session->state = SESSION_ENDING;
+	session_disarm(session);
+	event_del(&session->again);
+	if (untold)
+		exchange_record_refused_tunnel(session);
+	session->tunnel_refusal_logged = true;
+}
+
+/* The connection itself was ended. */
 static void session_free(struct session *session)
 {
 	struct worker *worker = session->worker;
-	if (session->tunnel_refusal.code != REFUSAL_NONE && !session->tunnel_refusal_logged)
-		exchange_record_refused_tunnel(session);
-	session_disarm(session);
-	event_del(&session->again);
 	intercept_release(&session->intercept);
 	LIST_REMOVE(session, link);
 	free(session->tunnel_findings);
@@ -62,20 +71,29 @@ static void session_free(struct session *session)
 	worker_session_gone(worker);
 }
 
+static void on_last_words(struct channel *agent, enum channel_end end, void *arg)
+{
+	(void)end;
+	channel_free(agent);
+	session_free(arg);
+}
+
 void session_close(struct session *session)
 {
-	struct channel *agent = session->agent;
-	session->agent = NULL;
+	static const struct channel_callbacks callbacks = {.on_end = on_last_words};
+	session_stop(session);
+	channel_set_callbacks(session->agent, &callbacks, session);
+	if (channel_linger(session->agent))
+		return;
+	channel_free(session->agent);
 	session_free(session);
-	channel_linger_and_free(agent);
 }
 
 void session_abort(struct session *session)
 {
-	struct channel *agent = session->agent;
-	session->agent = NULL;
+	session_stop(session);
+	channel_abort(session->agent);
 	session_free(session);
-	channel_abort(agent);
 }
 
 static void session_await_head(struct session *session)
@@ -177,14 +195,19 @@ static void on_leaf(void *arg)
 	channel_resume_handshake(session->agent);
 }
 
+/* RFC 9112 3.2.3: Host repeats the target. HTTP/1.0 may have none: the parser lets it be absent there alone. */
+static bool session_host_repeats(const struct http1_head *head, const struct authority *authority)
+{
+	struct authority host;
+	return head->host.n == 0 ||
+	       (authority_parse(head->host, authority->port, &host) && authority_equals(&host, authority));
+}
+
 static void session_connect(struct session *session, const struct http1_head *head)
 {
 	struct authority authority;
-	struct authority host;
 	bool ok = authority_parse(head->target, 0, &authority) && head->framing == HTTP1_NO_BODY;
-	/* RFC 9112 3.2.3: Host repeats the target. */
-	if (!ok || !authority_parse(head->host, authority.port, &host) ||
-		!authority_equals(&host, &authority)) {
+	if (!ok || !session_host_repeats(head, &authority)) {
 		struct refusal refusal = {.code = REFUSAL_BAD_REQUEST,
 			.detail = "CONNECT needs a host and a port, the same in Host, and no body."};
 		exchange_begin_refused(session, &refusal);

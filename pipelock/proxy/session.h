@@ -15,6 +15,7 @@ enum session_state {
 	SESSION_HEAD = 0, /* a head is due */
 	SESSION_TLS,	  /* a handshake runs */
 	SESSION_EXCHANGE, /* session->exchange has the connection */
+	SESSION_ENDING,	  /* the last words are on their way */
 };
 
 struct session {
@@ -55,7 +56,7 @@ enum session_next {
 /* The exchange is over and already freed. The session may be gone after this call. */
 void session_exchange_done(struct session *session, enum session_next next);
 
-/* End it from outside of an exchange: after the last words, or with a reset. */
+/* End it from outside of an exchange: after the last words, or with a reset. It may be gone on return. */
 void session_close(struct session *session);
 void session_abort(struct session *session);
 

@@ -46,7 +46,6 @@ static enum refusal_code target_absolute(
 	const struct http1_head *head, struct target *out, struct refusal *refusal)
 {
 	struct url url;
-	struct authority host;
 	if (head->target.n > 0 && head->target.p[0] == '/')
 		return target_refuse(refusal, REFUSAL_NOT_PROXY_REQUEST, NULL);
 	if (!url_parse_absolute(head->target, &url) ||
@@ -60,7 +59,10 @@ static enum refusal_code target_absolute(
 	if (url.target.n > 0 && !url_is_origin_form(url.target))
 		return target_refuse(refusal, REFUSAL_BAD_REQUEST,
 			"The request target holds characters that may not stand there.");
-	if (!authority_parse(head->host, url.scheme == URL_HTTPS ? HTTPS_PORT : HTTP_PORT, &host))
+	/* HTTP/1.0 knows no Host; the parser lets it be absent there alone. */
+	struct authority host = url.authority;
+	if (head->host.n > 0 &&
+		!authority_parse(head->host, url.scheme == URL_HTTPS ? HTTPS_PORT : HTTP_PORT, &host))
 		return target_refuse(refusal, REFUSAL_BAD_REQUEST, "Host is malformed.");
 	*out = (struct target){
 		.tls = url.scheme == URL_HTTPS,

@@ -18,6 +18,8 @@
 
 #define ACCEPTS_A_TURN 8
 #define ACCEPT_PAUSE_MS 100
+#define DRAIN_CHECK_MS 10
+#define MAX_DRAIN_CHECKS 100
 
 /* ---- accounts */
 
@@ -101,6 +103,15 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life */
 
+static void worker_check_drained(struct worker *worker);
+
+static void on_drain_check(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	worker_check_drained(arg);
+}
+
 int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, int listener, int keeper)
 {
 	worker->proxy = proxy;
@@ -117,6 +128,7 @@ int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, int 
 	event_assign(
 		&worker->accept_event, worker->base, listener, EV_READ | EV_PERSIST, on_acceptable, worker);
 	event_assign(&worker->accept_pause, worker->base, -1, 0, on_accept_again, worker);
+	event_assign(&worker->drain_check, worker->base, -1, 0, on_drain_check, worker);
 	return event_add(&worker->accept_event, NULL) == 0 ? 0 : -ENOMEM;
 }
 
@@ -131,6 +143,11 @@ static void worker_check_drained(struct worker *worker)
 {
 	if (!worker->draining || !LIST_EMPTY(&worker->sessions) || worker->drained)
 		return;
+	/* A record that waits here goes before the process that made it. */
+	if (!audit_sink_idle(worker->audit) && worker->drain_checks++ < MAX_DRAIN_CHECKS) {
+		event_add(&worker->drain_check, &(struct timeval){0, DRAIN_CHECK_MS * 1000});
+		return;
+	}
 	worker->drained = true;
 	hop_close_idle(worker);
 	atomic_fetch_add(&worker->proxy->drained, 1);

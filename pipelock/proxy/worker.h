@@ -50,6 +50,8 @@ struct worker {
 	struct audit_sink *audit;
 	struct event accept_event;
 	struct event accept_pause; /* out of descriptors: try again a little later */
+	struct event drain_check;  /* records still wait for the keeper */
+	unsigned drain_checks;
 	struct session_list sessions;
 	struct hop_idle_list idle_hops;
 	size_t idle_hop_count;
