@@ -179,6 +179,11 @@ static bool drain_role(struct supervisor *supervisor, enum role_index which, int
 {
 	order(supervisor, which, CONTROL_DRAIN);
 	bool ended = wait_for_end(supervisor, BIT(which), deadline_ms, true);
+	if (!ended && which != ROLE_KEEPER) {
+		/* What it cuts off now gets its records, too. */
+		order(supervisor, which, CONTROL_ABORT);
+		wait_for_end(supervisor, BIT(which), supervisor_now_ms() + ABORT_MS, false);
+	}
 	group_kill(supervisor, BIT(which));
 	return ended;
 }
