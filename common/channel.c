@@ -522,6 +522,9 @@ void channel_abort(struct channel *channel)
 void channel_start_tls(struct channel *channel, SSL *ssl, bool server)
 {
 	channel->ssl = ssl;
+	/* A write that blocked is tried again from wherever the octets lie then (channel_tls_gather()). */
+	SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+				  SSL_MODE_RELEASE_BUFFERS);
 	channel->tls_server = server;
 	channel->handshaking = true;
 	channel->last_read_ms = loop_now_ms();

@@ -28,7 +28,6 @@ struct channel {
 	/* TLS */
 	SSL *ssl;
 	struct evbuffer *early; /* octets that were read before TLS began; NULL mostly */
-	size_t retry_bytes;	/* length of the SSL_write that has to be repeated */
 	char tls_error[160];
 	bool tls_server, handshaking, handshake_paused;
 	bool read_wants_write, write_wants_read;

@@ -219,6 +219,10 @@ static void on_end(struct channel *channel, enum channel_end end, void *arg)
 		exchange_fail(x, HOP_ORIGIN_TIMEOUT, "the origin fell silent");
 		return;
 	}
+	if (end == CHANNEL_TLS_FAILED) {
+		exchange_fail(x, HOP_TLS_FAILED, channel_tls_error(x->origin));
+		return;
+	}
 	/* It may have answered before it reset the connection. */
 	x->origin_lost = true;
 	exchange_step_answer(x);

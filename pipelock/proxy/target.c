@@ -89,6 +89,7 @@ size_t target_url(const struct target *target, char *out, size_t room)
 		return size;
 	memcpy(out, scheme.p, scheme.n);
 	memcpy(out + scheme.n, authority, n);
-	memcpy(out + scheme.n + n, target->path.p, target->path.n);
+	if (target->path.n > 0) /* none: CONNECT */
+		memcpy(out + scheme.n + n, target->path.p, target->path.n);
 	return size;
 }
