@@ -36,6 +36,7 @@ static void exchange_free(struct exchange *exchange)
 	struct exchange_request *request = &exchange->request;
 	if (exchange->tunnelled)
 		event_del(&exchange->tunnel.idle_timer);
+	exchange_websocket_release(exchange);
 	if (request->pending) {
 		worker_hold(exchange->worker, -(int64_t)request->held);
 		evbuffer_free(request->pending);
@@ -349,6 +350,13 @@ void exchange_end_tunnel(struct exchange *exchange, const char *code)
 {
 	exchange_record(exchange, "tunnel_closed", code);
 	exchange_end(exchange, code ? SESSION_ABORT : SESSION_CLOSE);
+}
+
+void exchange_refuse_tunnel(struct exchange *exchange, const struct refusal *refusal)
+{
+	exchange->refusal = *refusal;
+	bool recorded = exchange_record(exchange, "tunnel_closed", NULL);
+	exchange_end(exchange, recorded ? SESSION_CLOSE : SESSION_ABORT);
 }
 
 void exchange_abort(struct exchange *exchange)

@@ -1,8 +1,8 @@
 /*
  * One request and its answer. The exchange has parts, each in a file of its own: exchange.c (admission, the
  * end, the record), exchange_request.c (body in, gate, hop), exchange_response.c (hop, agent),
- * exchange_tunnel.c (after 101 or a spliced CONNECT); exchange_record.c tells the log. Only these files and
- * session.c look inside.
+ * exchange_tunnel.c (after 101 or a spliced CONNECT), exchange_websocket.c (the frames in it);
+ * exchange_record.c tells the log. Only these files and session.c look inside.
  *
  * Every exchange ends in exactly one of exchange_complete(), exchange_refuse(), exchange_cut(); each writes
  * the record, frees the exchange and tells the session. After a call that says so, the exchange may be gone.
@@ -10,7 +10,7 @@
 #ifndef PIPELOCK_PROXY_EXCHANGE_H
 #define PIPELOCK_PROXY_EXCHANGE_H
 
-#include "pipelock/proxy/gate.h"
+#include "pipelock/proxy/relay.h"
 #include "pipelock/proxy/session.h"
 #include "pipelock/proxy/target.h"
 
@@ -60,6 +60,12 @@ struct exchange_tunnel {
 	struct event idle_timer;
 	long long active_ms;
 	uint64_t to_origin, to_agent; /* octets passed on */
+	/* of a WebSocket */
+	struct relay *relay; /* NULL: spliced, nothing is read */
+	struct websocket from_origin;
+	bool agent_at_boundary; /* what the agent got ends with a whole frame: one of ours may follow */
+	struct event hold_timer;
+	size_t held; /* counted in the worker's memory */
 };
 
 struct exchange {
@@ -115,6 +121,8 @@ void exchange_refuse_code(struct exchange *exchange, enum refusal_code code);
 void exchange_cut(struct exchange *exchange, const char *code);
 /* A tunnel is over; NULL: both sides have ended it. */
 void exchange_end_tunnel(struct exchange *exchange, const char *code);
+/* A tunnel is ended by us, for this reason. The agent gets what is in its output. */
+void exchange_refuse_tunnel(struct exchange *exchange, const struct refusal *refusal);
 /* End now, whatever it does: the group is restarted. */
 void exchange_abort(struct exchange *exchange);
 
@@ -128,7 +136,13 @@ bool exchange_request_step(struct exchange *exchange);
 bool exchange_request_open_hop(struct exchange *exchange);
 void exchange_request_release(struct exchange *exchange);
 bool exchange_response_step(struct exchange *exchange);
+/* Always false: the tunnel goes on by itself, or is over. */
 bool exchange_tunnel_start(struct exchange *exchange);
+/* A WebSocket's two directions, one step of each. */
+bool exchange_websocket_start(struct exchange *exchange);
+bool exchange_websocket_to_origin(struct exchange *exchange);
+bool exchange_websocket_to_agent(struct exchange *exchange);
+void exchange_websocket_release(struct exchange *exchange);
 /* The record of an exchange, with `code` (NULL: by refusal and verdict). false: it can't be kept, nothing may
  * go on. */
 bool exchange_record(struct exchange *exchange, const char *event, const char *code);

@@ -93,8 +93,9 @@ bool exchange_record(struct exchange *exchange, const char *name, const char *co
 		.tls = exchange_tls(exchange),
 		.status = refused ? refusal_status(&exchange->refusal) : response->status,
 		.has_traffic = true,
-		.request_bytes = exchange->request.body_bytes,
-		.response_bytes = response->body_bytes,
+		.request_bytes = exchange->tunnelled ? exchange->tunnel.to_origin
+						     : exchange->request.body_bytes,
+		.response_bytes = exchange->tunnelled ? exchange->tunnel.to_agent : response->body_bytes,
 		.scanned_bytes = exchange->gate.scanned_bytes,
 		.duration_ms = (uint64_t)(loop_now_ms() - exchange->began_ms),
 		.has_first_byte = response->begun,

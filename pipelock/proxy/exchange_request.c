@@ -13,7 +13,6 @@
 
 #define PACE_BYTES                                                                                           \
 	1024 /* a sized body brings at least this much in each `timeouts.body`, or it is a slowloris */
-#define FEED_PIECES 16
 
 /* ---- waiting */
 
@@ -66,6 +65,13 @@ static void on_pace(evutil_socket_t fd, short what, void *arg)
 
 /* ---- body in */
 
+static void exchange_count(struct exchange *exchange, size_t n)
+{
+	exchange->request.body_bytes += n;
+	exchange->request.held += n;
+	worker_hold(exchange->worker, (int64_t)n);
+}
+
 static bool exchange_keep(struct exchange *exchange, struct span octets)
 {
 	struct exchange_request *request = &exchange->request;
@@ -73,9 +79,7 @@ static bool exchange_keep(struct exchange *exchange, struct span octets)
 		exchange_refuse_code(exchange, REFUSAL_OVERLOADED);
 		return false;
 	}
-	request->body_bytes += octets.n;
-	request->held += octets.n;
-	worker_hold(exchange->worker, (int64_t)octets.n);
+	exchange_count(exchange, octets.n);
 	return true;
 }
 
@@ -83,25 +87,17 @@ static bool exchange_keep(struct exchange *exchange, struct span octets)
 static bool exchange_take_sized(struct exchange *exchange, struct evbuffer *input)
 {
 	struct exchange_request *request = &exchange->request;
-	size_t n = evbuffer_get_length(input);
-	n = n < request->left ? n : (size_t)request->left;
-	struct evbuffer_iovec pieces[FEED_PIECES];
-	int count = evbuffer_peek(input, (ev_ssize_t)n, NULL, pieces, FEED_PIECES);
-	count = count < FEED_PIECES ? count : FEED_PIECES;
-	size_t fed = 0;
-	for (int i = 0; i < count && fed < n; i++) {
-		size_t size = pieces[i].iov_len < n - fed ? pieces[i].iov_len : n - fed;
-		fed += size;
-		gate_body(&exchange->gate, (struct span){pieces[i].iov_base, size}, fed == request->left);
+	struct evbuffer_iovec piece;
+	while (request->left > 0 && evbuffer_peek(input, -1, NULL, &piece, 1) > 0 && piece.iov_len > 0) {
+		size_t n = piece.iov_len < request->left ? piece.iov_len : (size_t)request->left;
+		request->left -= n;
+		gate_body(&exchange->gate, (struct span){piece.iov_base, n}, request->left == 0);
+		if (evbuffer_remove_buffer(input, request->pending, n) != (int)n) {
+			exchange_refuse_code(exchange, REFUSAL_OVERLOADED);
+			return false;
+		}
+		exchange_count(exchange, n);
 	}
-	if (evbuffer_remove_buffer(input, request->pending, fed) != (int)fed) {
-		exchange_refuse_code(exchange, REFUSAL_OVERLOADED);
-		return false;
-	}
-	request->left -= fed;
-	request->body_bytes += fed;
-	request->held += fed;
-	worker_hold(exchange->worker, (int64_t)fed);
 	request->received = request->left == 0;
 	return true;
 }

@@ -1,26 +1,16 @@
 /*
  * After 101 Switching Protocols, or a spliced CONNECT: octets both ways, half-close kept, back-pressure kept,
- * silence bounded. What goes out through a WebSocket is held against the rules; a spliced tunnel can't be,
- * and the record says so.
+ * silence bounded. A WebSocket's frames are read (exchange_websocket.c); a spliced tunnel can't be, and the
+ * record says so.
  */
 #include "pipelock/proxy/exchange.h"
 
 #include "common/loop.h"
 
-#include <string.h>
-
 static void tunnel_arm(struct exchange *exchange, uint64_t ms)
 {
 	struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
 	event_add(&exchange->tunnel.idle_timer, &tv);
-}
-
-/* The one end of a tunnel; `code` NULL when both sides have said what they had to say. */
-static void tunnel_end(struct exchange *exchange, const char *code)
-{
-	exchange->response.body_bytes = exchange->tunnel.to_agent;
-	exchange->request.body_bytes = exchange->tunnel.to_origin;
-	exchange_end_tunnel(exchange, code);
 }
 
 static void on_tunnel_idle(evutil_socket_t fd, short what, void *arg)
@@ -31,21 +21,37 @@ static void on_tunnel_idle(evutil_socket_t fd, short what, void *arg)
 	long long limit = (long long)exchange->worker->proxy->config->timeouts.tunnel_ms;
 	long long silent = loop_now_ms() - exchange->tunnel.active_ms;
 	if (silent >= limit)
-		tunnel_end(exchange, "idle_timeout");
+		exchange_end_tunnel(exchange, "idle_timeout");
 	else
 		tunnel_arm(exchange, (uint64_t)(limit - silent));
 }
 
-static void tunnel_pass(struct exchange *exchange, struct channel *from, struct channel *to, uint64_t *count)
+/* ---- moving */
+
+static void tunnel_splice(struct channel *from, struct channel *to, uint64_t *count)
 {
 	struct evbuffer *input = channel_input(from);
 	*count += evbuffer_get_length(input);
-	exchange->tunnel.active_ms = loop_now_ms();
 	evbuffer_add_buffer(channel_output(to), input);
+	channel_flush(to);
+}
+
+/* false: the exchange is gone. */
+static bool tunnel_move(struct exchange *exchange)
+{
+	struct exchange_tunnel *tunnel = &exchange->tunnel;
+	if (tunnel->relay)
+		return exchange_websocket_to_origin(exchange) && exchange_websocket_to_agent(exchange);
+	tunnel_splice(exchange->session->agent, exchange->hop, &tunnel->to_origin);
+	tunnel_splice(exchange->hop, exchange->session->agent, &tunnel->to_agent);
+	return true;
+}
+
+/* The end of one side's sending is handed on, and its reading is stopped while the other side is full. */
+static void tunnel_follow(struct channel *from, struct channel *to)
+{
 	if (channel_input_ended(from) && !channel_write_is_shut(to))
 		channel_shutdown_write(to);
-	else
-		channel_flush(to);
 	channel_enable_reading(from, channel_output_size(to) <= EXCHANGE_OUTPUT_HIGH);
 }
 
@@ -58,11 +64,22 @@ static bool tunnel_is_over(const struct exchange *exchange)
 
 static void tunnel_step(struct exchange *exchange)
 {
-	tunnel_pass(exchange, exchange->session->agent, exchange->hop, &exchange->tunnel.to_origin);
-	tunnel_pass(exchange, exchange->hop, exchange->session->agent, &exchange->tunnel.to_agent);
+	struct channel *agent = exchange->session->agent;
+	exchange->tunnel.active_ms = loop_now_ms();
+	if (!tunnel_move(exchange))
+		return;
+	/* Half a message is no message. */
+	if (exchange->tunnel.relay && channel_input_ended(agent) && !relay_at_boundary(exchange->tunnel.relay)) {
+		exchange_end_tunnel(exchange, "client_closed");
+		return;
+	}
+	tunnel_follow(agent, exchange->hop);
+	tunnel_follow(exchange->hop, agent);
 	if (tunnel_is_over(exchange))
-		tunnel_end(exchange, NULL);
+		exchange_end_tunnel(exchange, NULL);
 }
+
+/* ---- events */
 
 static void on_tunnel_moved(struct channel *channel, void *arg)
 {
@@ -74,7 +91,7 @@ static void on_tunnel_cut(struct channel *channel, enum channel_end end, void *a
 {
 	(void)end;
 	struct exchange *exchange = arg;
-	tunnel_end(exchange, channel == exchange->hop ? "origin_closed" : "client_closed");
+	exchange_end_tunnel(exchange, channel == exchange->hop ? "origin_closed" : "client_closed");
 }
 
 const struct channel_callbacks tunnel_callbacks = {
@@ -86,18 +103,19 @@ const struct channel_callbacks tunnel_callbacks = {
 bool exchange_tunnel_start(struct exchange *exchange)
 {
 	struct channel *agent = exchange->session->agent;
+	unsigned stalled_ms = (unsigned)exchange->worker->proxy->config->timeouts.response_ms;
 	/* The switch is a decision of its own: a tunnel may live for days before there is more to say. */
-	if (!exchange_record(exchange, "request", NULL)) {
-		exchange_cut(exchange, "audit_unavailable");
+	if (!exchange_record(exchange, "request", NULL) ||
+		(exchange->upgrade && !exchange_websocket_start(exchange))) {
+		exchange_cut(exchange, "overloaded");
 		return false;
 	}
 	exchange->tunnelled = true;
 	event_assign(&exchange->tunnel.idle_timer, exchange->worker->base, -1, 0, on_tunnel_idle, exchange);
 	channel_set_callbacks(agent, &tunnel_callbacks, exchange);
 	channel_set_callbacks(exchange->hop, &tunnel_callbacks, exchange);
-	channel_set_timeouts(agent, 0, (unsigned)exchange->worker->proxy->config->timeouts.response_ms);
-	channel_set_timeouts(
-		exchange->hop, 0, (unsigned)exchange->worker->proxy->config->timeouts.response_ms);
+	channel_set_timeouts(agent, 0, stalled_ms);
+	channel_set_timeouts(exchange->hop, 0, stalled_ms);
 	tunnel_arm(exchange, exchange->worker->proxy->config->timeouts.tunnel_ms);
 	tunnel_step(exchange);
 	return false;

@@ -35,7 +35,7 @@ void gate_release(struct gate *gate)
 	gate->body = NULL;
 }
 
-static void gate_note_unscannable(struct gate *gate, enum scan_part part, const char *why)
+void gate_doubt(struct gate *gate, enum scan_part part, const char *why)
 {
 	if (gate->findings.unscannable)
 		return;
@@ -43,18 +43,26 @@ static void gate_note_unscannable(struct gate *gate, enum scan_part part, const 
 	gate->findings.unscannable_part = part;
 }
 
-void gate_url(struct gate *gate, struct span url)
+static void gate_text(struct gate *gate, enum scan_part part, struct span text)
 {
 	struct scan_target target = {.host = gate->host};
-	scan_text(gate->scanner, SCAN_URL, &target, url, &gate->findings);
-	gate->scanned_bytes += url.n;
+	scan_text(gate->scanner, part, &target, text, &gate->findings);
+	gate->scanned_bytes += text.n;
+}
+
+void gate_url(struct gate *gate, struct span url)
+{
+	gate_text(gate, SCAN_URL, url);
 }
 
 void gate_word(struct gate *gate, struct span word)
 {
-	struct scan_target target = {.host = gate->host};
-	scan_text(gate->scanner, SCAN_HEADER, &target, word, &gate->findings);
-	gate->scanned_bytes += word.n;
+	gate_text(gate, SCAN_HEADER, word);
+}
+
+void gate_control(struct gate *gate, struct span payload)
+{
+	gate_text(gate, SCAN_WEBSOCKET, payload);
 }
 
 /* A rule may need the name to know the value ("X-Api-Key: ..."), so both are one text. */
@@ -64,7 +72,7 @@ static void gate_field(struct gate *gate, const struct http1_field *field)
 	size_t size = field->name.n + 2 + field->value.n;
 	char *line = size <= sizeof(room) ? room : malloc(size);
 	if (!line) {
-		gate_note_unscannable(gate, SCAN_HEADER, "out of memory");
+		gate_doubt(gate, SCAN_HEADER, "out of memory");
 		return;
 	}
 	memcpy(line, field->name.p, field->name.n);
@@ -97,13 +105,16 @@ void gate_body_begin(struct gate *gate, enum scan_part part, const struct http1_
 	enum coding codings[DECODE_MAX_CHAIN];
 	size_t count = 0;
 	struct scan_target target = {.host = gate->host};
+	scan_stream_free(gate->body);
+	gate->body = NULL;
+	gate->passed_bytes = 0;
 	if (!gate_codings(head, codings, &count)) {
-		gate_note_unscannable(gate, part, "unknown content coding");
+		gate_doubt(gate, part, "unknown content coding");
 		return;
 	}
 	gate->body = scan_stream_new(gate->scanner, part, &target, codings, count, &gate->findings);
 	if (!gate->body)
-		gate_note_unscannable(gate, part, "out of memory");
+		gate_doubt(gate, part, "out of memory");
 	else if (gate->findings.policy == FINDINGS_REPORT_ONLY)
 		scan_stream_report_only(gate->body);
 }

@@ -27,14 +27,20 @@ void gate_release(struct gate *gate);
 void gate_url(struct gate *gate, struct span url);
 /* A word of the head that is neither: an unregistered method. */
 void gate_word(struct gate *gate, struct span word);
+/* The payload of a WebSocket's control frame. */
+void gate_control(struct gate *gate, struct span payload);
 /* Field lines of a head or of trailers. */
 void gate_fields(struct gate *gate, const struct http1_head *head);
 
-/* A body follows; codings come from the Content-Encoding fields of the head (RFC 9110 8.4); NULL: none. */
+/* A body (or, in a WebSocket, the next message) follows; codings come from the Content-Encoding fields of the
+ * head (RFC 9110 8.4); NULL: none. */
 void gate_body_begin(struct gate *gate, enum scan_part part, const struct http1_head *head);
 void gate_body(struct gate *gate, struct span octets, bool last);
 /* Of the octets of the body fed so far, how many may leave. */
 uint64_t gate_body_safe(const struct gate *gate);
+
+/* Something of this part was not scanned as a whole; `why` is static. The first reason stays. */
+void gate_doubt(struct gate *gate, enum scan_part part, const char *why);
 
 /* By the rules' actions, the route's on_match and the mode. */
 enum verdict gate_verdict(const struct gate *gate);

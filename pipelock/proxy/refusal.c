@@ -57,6 +57,8 @@ static const struct refusal_kind kinds[REFUSAL_CODES] = {
 		"splice`."},
 	[REFUSAL_UPGRADE] = {"upgrade_refused", 403, true, false, "This protocol upgrade is not supported",
 		"Only `Upgrade: websocket` is."},
+	[REFUSAL_WEBSOCKET] = {"websocket_protocol", 400, true, false,
+		"A WebSocket frame violates the protocol (RFC 6455)", NULL},
 	[REFUSAL_BAD_REQUEST] = {"bad_request", 400, true, false, "The request is malformed", NULL},
 	[REFUSAL_NOT_PROXY_REQUEST] = {"not_a_proxy_request", 400, true, false,
 		"This is a forward proxy, not a web server",

@@ -1,17 +1,13 @@
-"""CONNECT: one name in CONNECT, the TLS handshake and Host, TLS and HTTP inside, and nothing else. WebSocket upgrades."""
+"""CONNECT: one name in CONNECT, the TLS handshake and Host, TLS and HTTP inside, and nothing else."""
 from __future__ import annotations
 
-import base64
 import os
 import ssl
 import subprocess
-import time
 import unittest
 
-from lib import tokens
 from lib.agent import Refusal
 from lib.case import ProductCase
-from lib.origin import websocket_echo
 from lib.wire import Wire, read_response, render
 
 HOST = "api.example.net"
@@ -248,104 +244,6 @@ class TestSplice(ProductCase):
         self.assertEqual(result.stderr, "")
         self.assertTrue(result.stdout.endswith("403"), result.stdout)
         self.assertIn("route_denied", result.stdout)
-
-
-def frame(payload: bytes, opcode: int = 1, masked: bool = True) -> bytes:
-    size = bytes([len(payload)]) if len(payload) < 126 else b"\x7e" + len(payload).to_bytes(2, "big")
-    head = bytes([0x80 | opcode, size[0] | (0x80 if masked else 0)]) + size[1:]
-    if not masked:
-        return head + payload
-    key = os.urandom(4)
-    return head + key + bytes(o ^ key[i % 4] for i, o in enumerate(payload))
-
-
-class TestWebSocket(ProductCase):
-    def upgrade(self, scheme: str, path: str = "/ws") -> Wire:
-        wire, target, authority = self.agent.to(f"{scheme}://{HOST}{path}")
-        wire.send(render(f"GET {target} HTTP/1.1", [
-            ("Host", authority), ("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"),
-            ("Sec-WebSocket-Key", base64.b64encode(os.urandom(16)).decode()), ("Sec-WebSocket-Extensions", "permessage-deflate")]))
-        return wire
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.origin.on("/ws", websocket_echo)
-
-    def test_an_upgrade_becomes_a_tunnel_both_ways(self) -> None:
-        for scheme in ("http", "https"):
-            with self.subTest(scheme), self.upgrade(scheme) as wire:
-                response = read_response(wire)
-                self.assertEqual((response.status, (response.get("Upgrade") or "").lower()), (101, "websocket"))
-                self.assertTrue(response.has("Sec-WebSocket-Accept"))
-                for text in (b"hello", b"x" * 300, b"again"):
-                    sent = frame(text)
-                    wire.send(sent)
-                    self.assertEqual(wire.exactly(len(sent)), sent)
-
-    def test_no_message_waits_for_the_next_one(self) -> None:
-        """Hold-back may keep octets that could begin a match, but in a conversation the other side may wait for just these."""
-        with self.upgrade("https") as wire:
-            self.assertEqual(read_response(wire).status, 101)
-            wire.sock.settimeout(5)
-            endings = [b"gh", b"AKIA", b"sk-", b"xox", b"eyJ", b"-----BEGIN", b"AIza", b"4111 1111", b"DE89 3704"]
-            for text in [*endings, *(os.urandom(n % 60) for n in range(200))]:
-                sent = b"\x82" + bytes([0x80 | len(text)]) + b"\0\0\0\0" + text
-                wire.send(sent)
-                try:
-                    self.assertEqual(wire.exactly(len(sent)), sent)
-                except TimeoutError:
-                    self.fail(f"a message that ends in {text[-12:]!r} is kept back")
-
-    def test_a_secret_on_the_wire_of_the_tunnel_ends_it(self) -> None:
-        """Frames are read in the next issue; what stands in the stream as it is, is found in this one."""
-        secret = tokens.github()
-        with self.upgrade("https") as wire:
-            self.assertEqual(read_response(wire).status, 101)
-            wire.send(b"\x81\xa8\0\0\0\0" + secret.encode() + frame(b"and on"))  # a mask of zeros hides nothing
-            try:
-                self.assertNoTrace(secret, wire.to_end(), "the echo")
-            except OSError:
-                pass
-        self.assertBlocked(secret)
-        self.assertNoTrace(secret, bytes(self.journal.raw), "what reached the origin")
-
-    def test_an_upgrade_that_the_origin_declines(self) -> None:
-        self.origin.on("/no", lambda e: e.answer(b"no", "400 Bad Request"))
-        with self.upgrade("http", "/no") as wire:
-            response = read_response(wire)
-            self.assertEqual((response.status, response.body), (400, b"no"))
-
-    def test_a_secret_in_the_upgrade_request(self) -> None:
-        secret = tokens.aws()
-        with self.upgrade("https", f"/ws?k={secret}") as wire:
-            self.assertRefused(read_response(wire), secret)
-
-    def test_other_upgrades_do_not_happen(self) -> None:
-        with self.agent.connect() as wire:
-            wire.send(render(f"GET http://{HOST}/ HTTP/1.1", [("Host", HOST), ("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"),
-                                                              ("HTTP2-Settings", "AAMAAABkAAQAAP__")]))
-            response = read_response(wire)
-        self.assertNotEqual(response.status, 101)
-        for request in self.journal.requests:
-            self.assertFalse(request.has("Upgrade") or request.has("HTTP2-Settings"))
-
-    def test_an_answer_of_101_that_nobody_asked_for(self) -> None:
-        self.origin.on("/odd", lambda e: e.head("101 Switching Protocols", [("Upgrade", "websocket"), ("Connection", "Upgrade")]))
-        self.assertProblem(self.agent.get(f"http://{HOST}/odd"), 502)
-
-    def test_a_tunnel_ends_when_either_side_does(self) -> None:
-        with self.upgrade("http") as wire:
-            read_response(wire)
-            wire.send(frame(b"x"))
-            wire.exactly(7)
-            self.origin.drop_connections()
-            self.assertTrue(wire.ended())
-        with self.upgrade("http") as wire:
-            read_response(wire)
-            wire.end_sending()
-            begin = time.monotonic()
-            self.assertTrue(wire.ended(10))
-            self.assertLess(time.monotonic() - begin, 5)
 
 
 if __name__ == "__main__":
