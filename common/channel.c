@@ -97,11 +97,9 @@ static void on_deferred(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	struct channel *channel = arg;
-	bool open = channel->notify_open, input = channel->notify_input, end = channel->notify_end;
-	channel->notify_open = channel->notify_input = channel->notify_end = false;
-	if (open && !channel_call_open(channel))
-		return;
-	if (input && !channel_call_input(channel))
+	bool drained = channel->notify_drained, end = channel->notify_end;
+	channel->notify_drained = channel->notify_end = false;
+	if (drained && !channel->ended && !channel_call_drained(channel))
 		return;
 	if (end)
 		channel_call_end(channel);
@@ -294,12 +292,11 @@ static void channel_write(struct channel *channel)
 	channel_update_events(channel);
 }
 
-/* As far as it goes now. The channel may be gone afterwards. */
-static void channel_write_and_tell(struct channel *channel)
+/* As far as it goes now. false: the channel is gone. */
+static bool channel_write_and_tell(struct channel *channel)
 {
 	channel_write(channel);
-	if (!channel->ended)
-		channel_call_drained(channel);
+	return channel->ended || channel_call_drained(channel);
 }
 
 static void channel_note_input_level(struct channel *channel)
@@ -356,8 +353,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		channel_handshake(channel);
 		return;
 	}
-	if (channel->write_wants_read)
-		channel_write(channel);
+	if (channel->write_wants_read && !channel_write_and_tell(channel))
+		return;
 	if (channel->ended || !channel->reading_on || channel->input_full || channel->input_ended)
 		return;
 	bool news = channel_read(channel);
@@ -583,9 +580,15 @@ size_t channel_output_size(const struct channel *channel)
 
 void channel_flush(struct channel *channel)
 {
+	bool waiting = channel->drain_wanted;
 	if (!channel->write_wants_read && !event_pending(&channel->write_event, EV_WRITE, NULL))
 		channel->last_write_ms = loop_now_ms();
 	channel_write(channel);
+	/* The octets that the owner waits for may leave here, and no event will tell. */
+	if (!waiting || channel->ended || evbuffer_get_length(channel->output) > channel->output_low)
+		return;
+	channel->notify_drained = true;
+	channel_defer(channel);
 }
 
 bool channel_input_ended(const struct channel *channel)

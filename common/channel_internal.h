@@ -41,7 +41,7 @@ struct channel {
 	bool drain_wanted; /* the owner waits for on_output_drained */
 	bool write_shut_wanted, write_shut;
 	bool ended;				    /* on_end is due or was called */
-	bool notify_input, notify_open, notify_end; /* for the deferred event */
+	bool notify_drained, notify_end;	    /* for the deferred event */
 	unsigned busy;				    /* callbacks on the stack */
 	bool dead;				    /* freed by its owner inside a callback */
 };

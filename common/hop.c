@@ -9,7 +9,7 @@ static const struct {
 	unsigned status;
 } failures[] = {
 	[HOP_UNAUTHORIZED] = {"unauthorized", 407},
-	[HOP_BAD_REQUEST] = {"bad_request", 400},
+	[HOP_BAD_REQUEST] = {"hop_bad_request", 400},
 	[HOP_DESTINATION_REFUSED] = {"destination_refused", 403},
 	[HOP_DNS_NOT_FOUND] = {"dns_not_found", 502},
 	[HOP_DNS_FAILED] = {"dns_failed", 502},

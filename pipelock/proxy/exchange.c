@@ -101,7 +101,7 @@ struct span exchange_host(const struct exchange *exchange)
 static void exchange_open_gate(struct exchange *exchange, const struct http1_head *head)
 {
 	struct worker *worker = exchange->worker;
-	struct span path = exchange->target.path;
+	struct span path = exchange->target.path.n > 0 ? exchange->target.path : SPAN("/");
 	const char *query = memchr(path.p, '?', path.n);
 	if (query)
 		path.n = (size_t)(query - path.p);

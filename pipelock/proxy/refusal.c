@@ -135,6 +135,10 @@ bool refusal_is_policy(const struct refusal *refusal)
 
 bool refusal_may_retry(const struct refusal *refusal)
 {
+	/* A name that is not there and a certificate that nobody trusts are so tomorrow, too. */
+	if (refusal->code == REFUSAL_HOP &&
+		(refusal->failure == HOP_DNS_NOT_FOUND || refusal->failure == HOP_TLS_UNTRUSTED))
+		return false;
 	return refusal_kind(refusal)->retry;
 }
 
@@ -248,6 +252,13 @@ int refusal_write(struct evbuffer *out, const struct refusal *refusal, const str
 	struct json json;
 	json_init(&json, REFUSAL_MAX_BODY);
 	refusal_put_body(&json, refusal, context);
+	if (json.failed) { /* rules with whole essays for descriptions: what they are called is in the log */
+		struct refusal_context bare = *context;
+		bare.findings = NULL;
+		json_release(&json);
+		json_init(&json, REFUSAL_MAX_BODY);
+		refusal_put_body(&json, refusal, &bare);
+	}
 	struct span body = json.failed ? SPAN("{}") : json_text(&json);
 	unsigned status = refusal_status(refusal);
 	int rc = evbuffer_add_printf(out,

@@ -42,23 +42,23 @@ static enum refusal_code target_in_tunnel(const struct http1_head *head, const s
 	return REFUSAL_NONE;
 }
 
+/* RFC 9112 3.2.4: OPTIONS without a path asks about the whole server, not about "/". */
+static struct span target_path(struct span method, struct span path)
+{
+	return path.n > 0 || span_equals(method, SPAN("OPTIONS")) ? path : SPAN("/");
+}
+
 static enum refusal_code target_absolute(
 	const struct http1_head *head, struct target *out, struct refusal *refusal)
 {
 	struct url url;
 	if (head->target.n > 0 && head->target.p[0] == '/')
 		return target_refuse(refusal, REFUSAL_NOT_PROXY_REQUEST, NULL);
-	if (!url_parse_absolute(head->target, &url) ||
-		(url.target.n > 0 && url.target.p[0] != '/' && url.target.p[0] != '?'))
+	if (!url_parse_absolute(head->target, &url))
 		return target_refuse(
 			refusal, REFUSAL_BAD_REQUEST, "The request target is not an absolute URL.");
 	if (url.scheme != URL_HTTP && url.scheme != URL_HTTPS)
 		return target_refuse(refusal, REFUSAL_BAD_REQUEST, "Only http and https URLs are forwarded.");
-	if (url.target.n > 0 && url.target.p[0] == '?')
-		return target_refuse(refusal, REFUSAL_BAD_REQUEST, "The URL has a query but no path.");
-	if (url.target.n > 0 && !url_is_origin_form(url.target))
-		return target_refuse(refusal, REFUSAL_BAD_REQUEST,
-			"The request target holds characters that may not stand there.");
 	/* HTTP/1.0 knows no Host; the parser lets it be absent there alone. */
 	struct authority host = url.authority;
 	if (head->host.n > 0 &&
@@ -67,7 +67,7 @@ static enum refusal_code target_absolute(
 	*out = (struct target){
 		.tls = url.scheme == URL_HTTPS,
 		.authority = url.authority,
-		.path = url.target.n > 0 ? url.target : SPAN("/"),
+		.path = target_path(head->method, url.target),
 		.host_rewritten = !authority_equals(&host, &url.authority),
 	};
 	return REFUSAL_NONE;

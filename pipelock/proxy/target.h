@@ -12,7 +12,7 @@
 struct target {
 	bool tls; /* https */
 	struct authority authority;
-	struct span path;    /* origin form, "/" at least; borrowed from the head */
+	struct span path;    /* origin form, "/" at least (OPTIONS of a whole server: empty); borrowed from the head */
 	bool host_rewritten; /* absolute form whose Host said something else: the URI counts (RFC 9112 3.2.2)
 			      */
 };

@@ -102,7 +102,8 @@ bool findings_add(struct findings *out, const struct compiled_rule *rule, const 
 		.length = found->length};
 	if (!fingerprint(key, found->secret, finding.fingerprint))
 		findings_set_unscannable(out, found->part, "a fingerprint could not be made");
-	out->blocked |= rule->shown.action == VERDICT_BLOCK;
+	if (out->policy != FINDINGS_REPORT_ONLY)
+		out->blocked |= out->policy == FINDINGS_BLOCK_ALL || rule->shown.action == VERDICT_BLOCK;
 	out->warned |= rule->shown.action == VERDICT_WARN;
 	*added = true;
 	if (count_again(out, &finding))

@@ -135,13 +135,13 @@ class TestWhoMayAsk(Case):
                       b"GET http://origin.example/ HTTP/1.0"):
             with self.subTest(start), egress.connect() as wire:
                 wire.send(start + b"\r\nHost: origin.example\r\n" + bearer + b"\r\n")
-                self.assertFailure(read_response(wire), 400, "bad_request")
+                self.assertFailure(read_response(wire), 400, "hop_bad_request")
                 self.assertTrue(wire.ended())
         for raw in (b"GET http://origin.example/ HTTP/1.1\nHost: a\n\n", b"\x16\x03\x01\x02\x00\x01\x00", b"SSH-2.0-x\r\n\r\n",
                     b"GET http://origin.example/ HTTP/1.1\r\nHost: a\r\n" + bearer + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"):
             with self.subTest(raw), egress.connect() as wire:
                 wire.send(raw)
-                self.assertFailure(read_response(wire), 400, "bad_request")
+                self.assertFailure(read_response(wire), 400, "hop_bad_request")
         self.assertTrue(self.origin.journal.silent)
 
     def test_the_log_cannot_be_written(self) -> None:
@@ -224,7 +224,7 @@ class TestForwarding(Case):
         egress = self.egress()
         with egress.connect() as wire:
             wire.send(egress.head("POST", f"{PLAIN}/", [("Transfer-Encoding", "chunked")]) + b"3\r\nabc\r\nzz\r\n")
-            self.assertFailure(read_response(wire), 400, "bad_request")
+            self.assertFailure(read_response(wire), 400, "hop_bad_request")
             self.assertTrue(wire.ended())
 
     def test_answers_without_a_body(self) -> None:
