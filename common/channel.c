@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #define CHANNEL_READ_BYTES (32 * 1024)
-#define CHANNEL_INPUT_HIGH (64 * 1024)
 #define CHANNEL_TIMER_SLACK_MS 5
 
 static void channel_destroy(struct channel *channel)

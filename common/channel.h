@@ -74,7 +74,9 @@ size_t channel_output_size(const struct channel *channel);
 bool channel_input_ended(const struct channel *channel);
 bool channel_input_truncated(const struct channel *channel);
 
-/* Reading stops when the input holds `high` octets and goes on when it was drained below. Default 64 KiB. */
+/* Reading stops when the input holds `high` octets and goes on when it was drained below. The default is more
+ * than the largest unit that an owner waits for as a whole. */
+#define CHANNEL_INPUT_HIGH (72 * 1024)
 void channel_set_input_high(struct channel *channel, size_t high);
 void channel_set_output_low(struct channel *channel, size_t low);
 /* Back-pressure: while off, nothing is read, and no read timeout runs. On at first. */

@@ -82,17 +82,22 @@ static void set_up_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+bool role_keep_memory_private(void)
+{
+	struct rlimit none = {0, 0};
+	setrlimit(RLIMIT_CORE, &none);
+	/* No debugger of the same user, no /proc/PID/mem. Leak checks of sanitized builds need just that. */
+	return LEAKS_ARE_CHECKED || prctl(PR_SET_DUMPABLE, 0) == 0;
+}
+
 static void harden(const char *name)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
 		refuse(name, "the kernel can't tell it when the supervisor dies");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		refuse(name, "the kernel can't keep it from new privileges");
-	/* No debugger of the same user, no /proc/PID/mem. Leak checks of sanitized builds need just that. */
-	if (!LEAKS_ARE_CHECKED && prctl(PR_SET_DUMPABLE, 0) != 0)
+	if (!role_keep_memory_private())
 		refuse(name, "the kernel can't keep its memory private");
-	struct rlimit none = {0, 0};
-	setrlimit(RLIMIT_CORE, &none);
 }
 
 void role_enter(const char *name, unsigned needed)

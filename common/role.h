@@ -44,6 +44,10 @@ enum control_message {
  */
 void role_enter(const char *name, unsigned needed);
 
+/* No core file, and no look into the memory by processes of the same user. role_enter() sees to it, the
+ * supervisor itself. */
+bool role_keep_memory_private(void);
+
 /* As many descriptors as the system allows: each connection needs one. */
 void role_raise_descriptor_limit(void);
 

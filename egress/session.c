@@ -15,6 +15,8 @@
 #define FIRST_REQUEST_MS 10000
 #define OUTPUT_LOW (16 * 1024)
 
+_Static_assert(CHANNEL_INPUT_HIGH > HTTP1_HOP_MAX_HEAD, "a whole head fits into an input");
+
 static void on_input(struct channel *channel, void *arg);
 static void on_drained(struct channel *channel, void *arg);
 static void on_end(struct channel *channel, enum channel_end end, void *arg);

@@ -6,6 +6,7 @@
 #include "pipelock/supervisor_internal.h"
 
 #include "common/log.h"
+#include "common/role.h"
 #include "pipelock/listeners.h"
 #include "pipelock/policy.h"
 #include "pipelock/spawn.h"
@@ -189,6 +190,9 @@ static bool set_up(struct supervisor *supervisor)
 	supervisor->orphans = getpid() == 1;
 	fill_standard_descriptors();
 	enter_own_group();
+	/* It makes the capability of the hop. */
+	if (!role_keep_memory_private())
+		return fail("the kernel can't keep the memory private", errno);
 	return open_signals(supervisor) && open_programs(supervisor) && open_agent_listener(supervisor) &&
 	       open_hop_listener(supervisor) && make_state_folder(supervisor->input->config->state) &&
 	       open_audit_pairs(supervisor) && open_shared_memory(supervisor);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BACKLOG_BYTES (1024 * 1024) /* that may wait beyond `hold` in a body that streams */
 #define PACE_BYTES                                                                                           \
 	1024 /* a sized body brings at least this much in each `timeouts.body`, or it is a slowloris */
 
@@ -140,7 +141,8 @@ static bool exchange_take_chunks(struct exchange *exchange, struct evbuffer *inp
 {
 	struct exchange_request *request = &exchange->request;
 	struct evbuffer_iovec piece;
-	while (!request->in_trailers && evbuffer_peek(input, -1, NULL, &piece, 1) > 0) {
+	/* After the end of input libevent may leave an empty piece. */
+	while (!request->in_trailers && evbuffer_peek(input, -1, NULL, &piece, 1) > 0 && piece.iov_len > 0) {
 		size_t used = 0;
 		struct span data = {NULL, 0};
 		enum http1_error error = HTTP1_OK;
@@ -252,6 +254,16 @@ static bool exchange_check_all_safe(struct exchange *exchange)
 	return false;
 }
 
+/* A stream holds back little; where the gate can call nothing safe before the end (a chain of codings), the
+ * rest of a long body would pile up here. */
+static bool exchange_check_backlog(struct exchange *exchange)
+{
+	if (exchange->request.held <= exchange->worker->proxy->config->hold_bytes + BACKLOG_BYTES)
+		return true;
+	gate_doubt(&exchange->gate, SCAN_BODY, "too much of it can't be judged before its end");
+	return exchange_check_verdict(exchange);
+}
+
 static bool exchange_take(struct exchange *exchange, struct evbuffer *input)
 {
 	return exchange->request.framing == HTTP1_LENGTH ? exchange_take_sized(exchange, input)
@@ -267,7 +279,7 @@ bool exchange_request_step(struct exchange *exchange)
 	struct evbuffer *input = channel_input(agent);
 	if (!exchange_take(exchange, input) || !exchange_check_verdict(exchange))
 		return false;
-	if (!request->received && channel_input_ended(agent) && evbuffer_get_length(input) == 0) {
+	if (!request->received && channel_input_ended(agent)) {
 		exchange_cut(exchange, "client_closed");
 		return false;
 	}
@@ -281,7 +293,7 @@ bool exchange_request_step(struct exchange *exchange)
 	if (!exchange_request_open_hop(exchange))
 		return false;
 	exchange_request_release(exchange);
-	return true;
+	return exchange_check_backlog(exchange);
 }
 
 static bool exchange_await_body(struct exchange *exchange)

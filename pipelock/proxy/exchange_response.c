@@ -193,7 +193,7 @@ static bool exchange_pump_chunks(struct exchange *exchange, struct evbuffer *inp
 {
 	struct exchange_response *response = &exchange->response;
 	struct evbuffer_iovec piece;
-	while (!response->in_trailers && evbuffer_peek(input, -1, NULL, &piece, 1) > 0) {
+	while (!response->in_trailers && evbuffer_peek(input, -1, NULL, &piece, 1) > 0 && piece.iov_len > 0) {
 		size_t used = 0;
 		struct span data = {NULL, 0};
 		enum http1_error error = HTTP1_OK;

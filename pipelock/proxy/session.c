@@ -13,6 +13,8 @@
 
 static const struct channel_callbacks session_callbacks;
 
+_Static_assert(CHANNEL_INPUT_HIGH > HTTP1_HOP_MAX_HEAD, "a whole head fits into an input");
+
 /* ---- deadline */
 
 static void on_again(evutil_socket_t fd, short what, void *arg);

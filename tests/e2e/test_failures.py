@@ -182,6 +182,22 @@ class TestBrokenOff(ProductCase):
             self.assertFalse([r for r in self.journal.requests if r.body], "half a body became a request")
         self.assertAllowed(self.agent.get(f"http://{HOST}/"))
 
+    def test_an_agent_that_goes_away_inside_a_chunked_body(self) -> None:
+        """Within a size, within data, behind a chunk; by an orderly end and by a reset."""
+        for sent in (b"5", b"5\r\nhe", b"5\r\nhello\r\n", b"5\r\nhello\r\n0\r\n", b"5\r\nhello\r\n0\r\nX-T: a\r\n"):
+            for reset in (False, True):
+                self.journal, self.log_mark = self.origin.clear(), self.product.audit.size()
+                with self.subTest(sent, reset=reset), self.agent.connect() as wire:
+                    wire.send(render(f"POST http://{HOST}/ HTTP/1.1", [("Host", HOST), ("Transfer-Encoding", "chunked")]) + sent)
+                    time.sleep(0.05)
+                    if reset:
+                        wire.reset()
+                    else:
+                        wire.end_sending()
+                    self.assertEqual([line.get("code") for line in self.lines(method="POST")], ["client_closed"])
+                self.assertFalse(self.journal.requests)
+        self.assertAllowed(self.agent.get(f"http://{HOST}/"))
+
     def test_a_slow_agent_holds_the_origin_back(self) -> None:
         sent: list[int] = []
 
