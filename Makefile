@@ -18,7 +18,7 @@ VERSION   := $(shell cat VERSION)
 JOBS      ?= $(shell nproc)
 
 BUILD_PACKAGES := gcc make pkg-config libevent-dev libssl-dev libpcre2-dev libyaml-dev zlib1g-dev \
-	libbrotli-dev libzstd-dev
+	libbrotli-dev libzstd-dev python3
 TEST_PACKAGES  := libcmocka-dev clang libclang-rt-14-dev python3 python3-h11 python3-requests curl git nodejs \
 	iproute2 procps openssl mandoc ca-certificates
 
@@ -59,7 +59,7 @@ $(BUILD)/obj/%.o: %.c
 	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/libcommon.a: $(call objects,$(COMMON_SRC))
-$(BUILD)/libpipelock.a: $(call objects,$(CORE_SRC)) $(BUILD)/obj/builtin_rules.o
+$(BUILD)/libpipelock.a: $(call objects,$(CORE_SRC)) $(BUILD)/obj/builtin_rules.o $(BUILD)/obj/unicode_table.o
 $(BUILD)/libegress.a: $(call objects,$(EGRESS_SRC))
 $(BUILD)/%.a:
 	@rm -f $@
@@ -70,6 +70,15 @@ $(BUILD)/builtin_rules.c: rules/embed.sh $(RULE_FILES)
 	@mkdir -p $(@D)
 	sh rules/embed.sh $(RULE_FILES) > $@
 $(BUILD)/obj/builtin_rules.o: $(BUILD)/builtin_rules.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+# What looks like ASCII (see pipelock/scan/unicode/table.h), from the Unicode data of Python's library.
+UNICODE_FILES := pipelock/scan/unicode/make_table.py pipelock/scan/unicode/confusables.txt
+$(BUILD)/unicode_table.c: $(UNICODE_FILES)
+	@mkdir -p $(@D)
+	$(PYTHON) $(UNICODE_FILES) > $@
+$(BUILD)/obj/unicode_table.o: $(BUILD)/unicode_table.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
