@@ -1,0 +1,28 @@
+/* Event streams joined, against any octets. */
+#include "pipelock/scan/events_join.h"
+#include "tests/fuzz/fuzz_join.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void join(struct span in, size_t step, struct fuzz_joined *out)
+{
+	static struct events_join v;
+
+	events_join_init(&v);
+	while (in.n > 0) {
+		struct span piece = fuzz_next_piece(&in, step);
+
+		events_join_feed(&v, piece, in.n == 0, fuzz_take, out);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_joined out;
+
+	if (size < 2)
+		return 0;
+	out = fuzz_check_join(join, data, size);
+	REQUIRE(out.n[EVENTS_DATA] < size);
+	return 0;
+}
