@@ -112,7 +112,9 @@ void gate_body_begin(struct gate *gate, enum scan_part part, const struct http1_
 		gate_doubt(gate, part, "unknown content coding");
 		return;
 	}
-	gate->body = scan_stream_new(gate->scanner, part, &target, codings, count, &gate->findings);
+	const struct http1_field *type = head ? http1_find(head, SPAN("Content-Type"), NULL) : NULL;
+	gate->body = scan_stream_new(gate->scanner, part, &target, codings, count,
+		type ? type->value : (struct span){NULL, 0}, &gate->findings);
 	if (!gate->body)
 		gate_doubt(gate, part, "out of memory");
 	else if (gate->findings.policy == FINDINGS_REPORT_ONLY)

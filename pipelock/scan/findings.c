@@ -68,8 +68,8 @@ static bool fingerprint(
 	return true;
 }
 
-/* The same rule and value again: counted. A decoded view shows again what the raw text did, at the same
- * place: not counted. */
+/* The same rule and value again: counted. Another view of the same part shows again what one did: not
+ * counted. */
 static bool count_again(struct findings *out, const struct finding *finding)
 {
 	for (size_t i = 0; i < out->count; i++) {
@@ -77,13 +77,18 @@ static bool count_again(struct findings *out, const struct finding *finding)
 		if (known->rule != finding->rule ||
 			memcmp(known->fingerprint, finding->fingerprint, SCAN_FINGERPRINT_SIZE) != 0)
 			continue;
-		bool same_place = known->part == finding->part && known->offset == finding->offset &&
-				  known->view != finding->view;
-		if (!same_place && known->count < UINT32_MAX)
+		bool again = known->part != finding->part || known->view == finding->view;
+		if (again && known->count < UINT32_MAX)
 			known->count++;
 		return true;
 	}
 	return false;
+}
+
+bool findings_would_add(const struct compiled_rule *rule, const struct found *found)
+{
+	return passes_validators(rule, found->secret) && !is_allowed(rule, found->secret) &&
+	       !is_at_home(rule, found);
 }
 
 bool findings_add(struct findings *out, const struct compiled_rule *rule, const struct found *found,

@@ -22,6 +22,9 @@ struct found {
 bool findings_add(struct findings *out, const struct compiled_rule *rule, const struct found *found,
 	const uint8_t key[SCAN_FINGERPRINT_KEY_SIZE], bool *added);
 
+/* Would it be one? Nothing is added. */
+bool findings_would_add(const struct compiled_rule *rule, const struct found *found);
+
 void findings_set_unscannable(struct findings *out, enum scan_part part, const char *reason);
 
 #endif

@@ -11,28 +11,48 @@
 #define LANE_STEP (32u * 1024)
 #define LANE_SMALLEST 2048u
 
-bool lane_init(
-	struct lane *lane, const struct scanner *scanner, enum scan_part part, match_fn *on_match, void *arg)
+bool lane_init(struct lane *lane, const struct scanner *scanner, match_fn *on_match, void *arg)
 {
 	memset(lane, 0, sizeof(*lane));
-	scanner_prepare(scanner, part, &lane->search);
-	lane->base = lane->next = LANE_FIRST;
 	lane->search.on_match = on_match;
 	lane->search.arg = arg;
-	lane->search.budget = SCAN_BUDGET_BASE;
 	lane->search.states = calloc(scanner->set->count + 1, sizeof(*lane->search.states));
 	lane->search.pending = calloc(scanner->set->count + 1, sizeof(*lane->search.pending));
 	return lane->search.states && lane->search.pending;
 }
 
-void lane_release(struct lane *lane)
+void lane_wipe(struct lane *lane)
 {
 	if (lane->text)
-		OPENSSL_cleanse(lane->text, lane->capacity);
+		OPENSSL_cleanse(lane->text, lane->dirty);
+	lane->dirty = 0;
+}
+
+void lane_release(struct lane *lane)
+{
+	lane_wipe(lane);
 	free(lane->text);
 	free(lane->search.states);
 	free(lane->search.pending);
 	memset(lane, 0, sizeof(*lane));
+}
+
+void lane_begin(struct lane *lane, const struct scanner *scanner, enum scan_part part)
+{
+	struct search before = lane->search;
+	for (size_t i = 0; i < before.pending_count; i++)
+		before.states[before.pending[i]].is_pending = false;
+	lane_wipe(lane);
+	scanner_prepare(scanner, part, &lane->search);
+	lane->search.states = before.states;
+	lane->search.pending = before.pending;
+	lane->search.on_match = before.on_match;
+	lane->search.arg = before.arg;
+	/* Zeroed state lies before all positions. */
+	lane->first = lane->base + lane->n + 2 * SCAN_SLICE_MAX;
+	lane->base = lane->next = lane->first;
+	lane->n = 0;
+	lane->last = false;
 }
 
 static bool reserve(struct lane *lane, size_t more)
@@ -47,7 +67,7 @@ static bool reserve(struct lane *lane, size_t more)
 		return false;
 	if (lane->text) {
 		memcpy(text, lane->text, lane->n);
-		OPENSSL_cleanse(lane->text, lane->capacity);
+		OPENSSL_cleanse(lane->text, lane->dirty);
 	}
 	free(lane->text);
 	lane->text = text;
@@ -83,8 +103,9 @@ static bool feed_step(struct lane *lane, struct span octets, bool last)
 	if (octets.n)
 		memcpy(lane->text + lane->n, octets.p, octets.n);
 	lane->n += octets.n;
+	lane->dirty = lane->n > lane->dirty ? lane->n : lane->dirty;
 	lane->last = last;
-	struct window window = {lane->text, lane->n, lane->base, lane->base == LANE_FIRST, last};
+	struct window window = {lane->text, lane->n, lane->base, lane->base == lane->first, last};
 	return search_run(&lane->search, &window, lane->next, &lane->next);
 }
 
@@ -92,7 +113,6 @@ bool lane_feed(struct lane *lane, struct span octets, bool last)
 {
 	if (lane->search.failure)
 		return false;
-	lane->search.budget += SCAN_BUDGET_FEED + SCAN_BUDGET_OCTET * (uint64_t)octets.n;
 	do {
 		struct span step = {octets.p, octets.n < LANE_STEP ? octets.n : LANE_STEP};
 		octets.p += step.n;
@@ -105,8 +125,8 @@ bool lane_feed(struct lane *lane, struct span octets, bool last)
 
 uint64_t lane_safe(struct lane *lane)
 {
-	struct window window = {lane->text, lane->n, lane->base, lane->base == LANE_FIRST, lane->last};
+	struct window window = {lane->text, lane->n, lane->base, lane->base == lane->first, lane->last};
 	if (lane->n == 0)
 		return 0;
-	return search_hold(&lane->search, &window, lane->next) - LANE_FIRST;
+	return search_hold(&lane->search, &window, lane->next) - lane->first;
 }

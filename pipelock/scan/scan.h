@@ -58,7 +58,7 @@ enum scan_result {
 };
 
 /*
- * Scan a text that is there as a whole: a URL (raw and percent-decoded), a host name, a field line "Name: value".
+ * Scan a text that is there as a whole, and its views: a URL, a host name, a field line "Name: value".
  * Findings are added to *out. Whatever the result is, earlier findings stay.
  */
 enum scan_result scan_text(struct scanner *scanner, enum scan_part part, const struct scan_target *target,
@@ -72,10 +72,11 @@ enum scan_result scan_text(struct scanner *scanner, enum scan_part part, const s
  * keeps its window of decoded text.
  */
 struct scan_stream;
-/* codings: the Content-Encoding chain in the order applied (RFC 9110 8.4), count 0 for identity. NULL: out of memory,
- * or a coding that is not known (out->unscannable says so). */
+/* codings: the Content-Encoding chain in the order applied (RFC 9110 8.4), count 0 for identity. content_type: the
+ * value of Content-Type, for the call only, empty for none; it adds views, and never takes one away. NULL:
+ * out->unscannable says why (a coding that is not known, multipart without a boundary, memory). */
 struct scan_stream *scan_stream_new(struct scanner *scanner, enum scan_part part, const struct scan_target *target,
-	const enum coding *codings, size_t coding_count, struct findings *out);
+	const enum coding *codings, size_t coding_count, struct span content_type, struct findings *out);
 void scan_stream_free(struct scan_stream *stream);
 /* Findings don't stop it: the policy lets what matches go on (a route's on_match, audit mode), so octets of a match become
  * safe once it was found. What is unscannable still stops. */

@@ -3,6 +3,8 @@
  */
 #include "pipelock/scan/scanner.h"
 
+#include "pipelock/scan/views.h"
+
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
@@ -41,15 +43,27 @@ void scanner_free(struct scanner *scanner)
 	pcre2_jit_stack_free(scanner->jit_stack);
 	free(scanner->states);
 	free(scanner->pending);
-	for (int i = 0; i < 2; i++) {
-		if (scanner->decoded[i])
-			OPENSSL_cleanse(scanner->decoded[i], scanner->decoded_capacity);
-		free(scanner->decoded[i]);
-		free(scanner->origins[i]);
-	}
+	for (size_t i = 0; i < scanner->views_count; i++)
+		views_free(scanner->views[i]);
 	OPENSSL_cleanse(scanner->key, sizeof(scanner->key));
 	ruleset_put(scanner->set);
 	free(scanner);
+}
+
+struct views *scanner_take_views(struct scanner *scanner)
+{
+	return scanner->views_count > 0 ? scanner->views[--scanner->views_count] : views_new(scanner);
+}
+
+void scanner_give_views(struct scanner *scanner, struct views *views)
+{
+	if (!views)
+		return;
+	views_end(views);
+	if (scanner->views_count < SCANNER_VIEWS)
+		scanner->views[scanner->views_count++] = views;
+	else
+		views_free(views);
 }
 
 struct ruleset *scanner_rules(const struct scanner *scanner)

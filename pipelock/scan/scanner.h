@@ -12,6 +12,10 @@
 #define SCAN_BUDGET_OCTET 36u
 #define SCAN_BUDGET_FEED 20000u
 
+#define SCANNER_VIEWS 8 /* that are kept */
+
+struct views;
+
 struct scanner {
 	struct ruleset *set;
 	uint8_t key[SCAN_FINGERPRINT_KEY_SIZE];
@@ -21,11 +25,15 @@ struct scanner {
 	/* scan_text() */
 	struct rule_state *states;
 	uint32_t *pending;
-	uint64_t position;    /* of the next text: grows for ever */
-	char *decoded[2];     /* percent-decoded views take turns */
-	uint32_t *origins[2]; /* offset in the raw text of each decoded octet, and of the end */
-	size_t decoded_capacity;
+	uint64_t position; /* of the next text: grows for ever */
+	/* trees of views that nobody uses now */
+	struct views *views[SCANNER_VIEWS];
+	size_t views_count;
 };
+
+/* A tree of views, to be given back. NULL: out of memory. */
+struct views *scanner_take_views(struct scanner *scanner);
+void scanner_give_views(struct scanner *scanner, struct views *views);
 
 /* A search with the scanner's PCRE2 state for the rules of a part. */
 void scanner_prepare(const struct scanner *scanner, enum scan_part part, struct search *search);

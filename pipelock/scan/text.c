@@ -1,21 +1,25 @@
 /*
- * Texts that are there as a whole: raw, and percent-decoded again and again as long as that changes
- * something. Extents of what is found in a decoded view are mapped back to the raw text.
+ * Texts that are there as a whole, mostly short lines: the raw text is searched with memory that the scanner
+ * has at hand; views are made only of a text that could hold something, first coarsely, and once more in
+ * small steps when something was found, so that its extent can be told.
  */
 #include "pipelock/scan/findings.h"
-#include "pipelock/scan/scanner.h"
+#include "pipelock/scan/values.h"
+#include "pipelock/scan/views.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
-#define PERCENT_DEPTH 3
+#define COARSE_STEP 4096u
+#define FINE_STEPS 48u
+#define RUN_OF_INTEREST 16u   /* characters of base64 in a row */
+#define PAIRS_OF_INTEREST 11u /* digits of hex, or 0x and two */
 
-/* One view of a text. */
-struct text_view {
+/* The raw text. */
+struct raw_text {
 	const struct scanner *scanner;
 	struct findings *out;
-	struct found found;	 /* what all findings of this view have in common */
-	const uint32_t *origins; /* NULL: the raw text */
+	struct found found; /* what all findings have in common */
 	uint64_t position;
 	bool added;
 };
@@ -23,136 +27,114 @@ struct text_view {
 static bool on_match(
 	void *arg, const struct compiled_rule *rule, const struct window *window, const struct match *match)
 {
-	struct text_view *view = arg;
-	size_t begin = match->begin - view->position, end = match->end - view->position;
-	struct found found = view->found;
+	struct raw_text *text = arg;
+	struct found found = text->found;
 	found.secret.p = (const char *)window->p + (match->secret - window->base);
 	found.secret.n = match->secret_end - match->secret;
-	found.offset = view->origins ? view->origins[begin] : begin;
-	found.length = (view->origins ? view->origins[end] : end) - found.offset;
+	found.offset = match->begin - text->position;
+	found.length = match->end - match->begin;
 	bool added;
-	bool is_finding = findings_add(view->out, rule, &found, view->scanner->key, &added);
-	view->added |= added;
+	bool is_finding = findings_add(text->out, rule, &found, text->scanner->key, &added);
+	text->added |= added;
 	return is_finding;
 }
 
-/* false: search->failure says why it was not scanned whole. */
-static bool scan_view(struct scanner *scanner, struct text_view *view, struct span text, uint64_t *work,
-	const char **failure)
+/* NULL, or why it was not scanned whole. */
+static const char *scan_raw(struct scanner *scanner, struct raw_text *raw, struct span text)
 {
 	struct search search;
-	scanner_prepare(scanner, view->found.part, &search);
+	scanner_prepare(scanner, raw->found.part, &search);
 	search.states = scanner->states;
 	search.pending = scanner->pending;
 	search.on_match = on_match;
-	search.arg = view;
-	search.work = *work;
+	search.arg = raw;
 	search.budget = SCAN_BUDGET_BASE + SCAN_BUDGET_OCTET * (uint64_t)text.n;
 	struct window window = {(const unsigned char *)text.p, text.n, scanner->position, true, true};
-	view->position = scanner->position;
+	raw->position = scanner->position;
 	/* The gap keeps what was learned of this text away from the next one. */
 	scanner->position += text.n + 2 * SCAN_SLICE_MAX;
 	uint64_t next;
-	bool ok = search_run(&search, &window, window.base, &next);
-	*work = search.work;
-	*failure = search.failure;
-	return ok;
+	return search_run(&search, &window, window.base, &next) ? NULL : search.failure;
 }
 
-static bool reserve(struct scanner *scanner, size_t n)
+/* ---- views */
+
+static bool is_escape_or_odd(unsigned char c)
 {
-	if (n + 1 <= scanner->decoded_capacity)
-		return true;
-	for (int i = 0; i < 2; i++) {
-		char *decoded = malloc(n + 1);
-		uint32_t *origins = calloc(n + 1, sizeof(*origins));
-		if (!decoded || !origins) {
-			free(decoded);
-			free(origins);
-			return false;
-		}
-		if (scanner->decoded[i])
-			OPENSSL_cleanse(scanner->decoded[i], scanner->decoded_capacity);
-		free(scanner->decoded[i]);
-		free(scanner->origins[i]);
-		scanner->decoded[i] = decoded;
-		scanner->origins[i] = origins;
-	}
-	scanner->decoded_capacity = n + 1;
-	return true;
+	return c == '%' || c == '\\' || c == '&' || c < 0x20 || c >= 0x7f;
 }
 
-static int hex_value(char c)
+static bool is_code_octet(unsigned char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	char lower = (char)(c | 32);
-	return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '+' || c == '/' ||
+	       c == '-' || c == '_' || c == '=' || c == ':' || c == '.';
 }
 
-/* Decode %XX once into out; origins[i] is where octet i stands in the raw text, by `from` (NULL: text is
- * raw). */
-static size_t decode(struct span text, const uint32_t *from, char *out, uint32_t *origins, bool *changed)
+/* Could a view show anything? Escapes, what is no plain ASCII, enough characters of a code in a row, or pairs
+ * of them with blanks and commas between, as hex may be written. */
+static bool has_views(struct span text)
 {
-	size_t n = 0;
-	*changed = false;
-	for (size_t i = 0; i < text.n; n++) {
-		origins[n] = from ? from[i] : (uint32_t)i;
-		int high = -1, low = -1;
-		if (text.p[i] == '%' && text.n - i > 2) {
-			high = hex_value(text.p[i + 1]);
-			low = hex_value(text.p[i + 2]);
-		}
-		if (high >= 0 && low >= 0) {
-			out[n] = (char)(high * 16 + low);
-			*changed = true;
-			i += 3;
-		} else {
-			out[n] = text.p[i++];
+	size_t word = 0, pairs = 0;
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+		if (is_escape_or_odd(c))
+			return true;
+		if (is_code_octet(c)) {
+			if (++word >= RUN_OF_INTEREST)
+				return true;
+		} else if (word > 0) {
+			pairs = word == 2 || word == 4 ? pairs + 1 : 0;
+			if (pairs >= PAIRS_OF_INTEREST)
+				return true;
+			word = 0;
 		}
 	}
-	origins[n] = from ? from[text.n] : (uint32_t)text.n;
-	return n;
+	return false;
 }
 
-static enum scan_result scan_views(struct scanner *scanner, struct text_view *view, struct span text)
+static bool run_views(struct views *views, const struct views_text *text, struct span octets, bool only_ask,
+	struct findings *out)
 {
-	uint64_t work = 0;
-	const char *failure = NULL;
-	bool ok = scan_view(scanner, view, text, &work, &failure);
-	view->found.view = VIEW_PERCENT;
-	for (int depth = 0; ok && depth < PERCENT_DEPTH && text.n > 0 && memchr(text.p, '%', text.n);
-		depth++) {
-		bool changed;
-		if (text.n > UINT32_MAX || (depth == 0 && !reserve(scanner, text.n))) {
-			failure = "there was no memory to decode it";
-			ok = false;
-			break;
-		}
-		char *to = scanner->decoded[depth & 1];
-		text.n = decode(text, view->origins, to, scanner->origins[depth & 1], &changed);
-		text.p = to;
-		view->origins = scanner->origins[depth & 1];
-		if (!changed)
-			break;
-		ok = scan_view(scanner, view, text, &work, &failure);
+	if (!views_begin(views, text))
+		return false;
+	views_only_ask(views, only_ask);
+	return views_feed(views, octets, true, out);
+}
+
+static const char *scan_views(struct scanner *scanner, const struct found *found, struct span octets,
+	struct findings *out, bool *added)
+{
+	struct views *views = scanner_take_views(scanner);
+	struct views_text text = {
+		.part = found->part, .target = found->target, .is_line = true, .step = COARSE_STEP};
+	if (!views)
+		return "there was no memory to scan it";
+	bool ok = run_views(views, &text, octets, true, out);
+	if (ok && views_would_add(views)) {
+		text.step = octets.n / FINE_STEPS + 1;
+		ok = run_views(views, &text, octets, false, out);
+		*added |= views_added(views);
 	}
-	if (!ok) {
-		findings_set_unscannable(view->out, view->found.part, failure);
-		return SCAN_UNSCANNABLE;
-	}
-	return view->added ? SCAN_FOUND : SCAN_CLEAN;
+	const char *failure = ok ? NULL : views_failure(views);
+	scanner_give_views(scanner, views);
+	return failure;
 }
 
 enum scan_result scan_text(struct scanner *scanner, enum scan_part part, const struct scan_target *target,
 	struct span text, struct findings *out)
 {
-	struct text_view view = {
+	struct raw_text raw = {
 		.scanner = scanner, .out = out, .found = {.part = part, .view = VIEW_RAW, .target = target}};
 	const char *unscannable = out->unscannable;
-	if (text.n == 0)
+	if (text.n == 0 || scanner->set->engines[part]->rule_count == 0)
 		return SCAN_CLEAN;
-	enum scan_result result = scan_views(scanner, &view, text);
+	const char *failure = scan_raw(scanner, &raw, text);
+	if (!failure && has_views(text))
+		failure = scan_views(scanner, &raw.found, text, out, &raw.added);
+	if (failure)
+		findings_set_unscannable(out, part, failure);
 	/* A finding whose fingerprint failed is also not whole. */
-	return out->unscannable != unscannable ? SCAN_UNSCANNABLE : result;
+	if (out->unscannable != unscannable)
+		return SCAN_UNSCANNABLE;
+	return raw.added ? SCAN_FOUND : SCAN_CLEAN;
 }

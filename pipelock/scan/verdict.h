@@ -17,13 +17,24 @@ enum scan_part { SCAN_URL, SCAN_HEADER, SCAN_BODY, SCAN_WEBSOCKET, SCAN_RESPONSE
 #define SCAN_OUTGOING (SCAN_BIT(SCAN_URL) | SCAN_BIT(SCAN_HEADER) | SCAN_BIT(SCAN_BODY) | SCAN_BIT(SCAN_WEBSOCKET))
 
 /* What the text was made into when the rule matched. */
-enum scan_view { VIEW_RAW, VIEW_PERCENT, VIEW_CONTENT, SCAN_VIEWS };
+enum scan_view {
+	VIEW_RAW,
+	VIEW_PLAIN,	/* escapes undone, Unicode made plain */
+	VIEW_CONTENT,	/* content coding taken off */
+	VIEW_JOINED,	/* values that follow one another, put together */
+	VIEW_BASE64,
+	VIEW_BASE32,
+	VIEW_HEX,
+	VIEW_UNPACKED,	/* compressed without a label */
+	VIEW_PART,	/* of a multipart body */
+	SCAN_VIEWS
+};
 
 enum severity { SEVERITY_INFO, SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH, SEVERITY_CRITICAL, SEVERITIES };
 
 const char *verdict_name(enum verdict verdict);	   /* "block", "warn", "allow" */
 const char *scan_part_name(enum scan_part part);   /* "url", "header", "body", "websocket", "response" */
-const char *scan_view_name(enum scan_view view);   /* "raw", "percent", "content" */
+const char *scan_view_name(enum scan_view view);   /* "raw", "plain", "content", ... */
 const char *severity_name(enum severity severity); /* "info" ... */
 
 #endif

@@ -62,7 +62,7 @@ static void a_match_is_masked(void **state)
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct findings raw = found(cases[i].url, VIEW_RAW, 1),
-				decoded = found(cases[i].url, VIEW_PERCENT, 1);
+				decoded = found(cases[i].url, VIEW_PLAIN, 1);
 		assert_string_equal(mask(cases[i].url, &raw), cases[i].raw);
 		const char *masked = mask(cases[i].url, &decoded);
 		assert_null(strstr(masked, SECRET));

@@ -447,7 +447,7 @@ static void make_full_table(struct findings *findings, struct rule *rules, const
 		snprintf(ids[i], sizeof(ids[i]), "%064d", i);
 		rules[i] = (struct rule){.id = ids[i], .description = description, .action = VERDICT_BLOCK};
 		findings->items[i] = (struct finding){
-			.rule = &rules[i], .part = SCAN_WEBSOCKET, .view = VIEW_PERCENT, .count = 1};
+			.rule = &rules[i], .part = SCAN_WEBSOCKET, .view = VIEW_PLAIN, .count = 1};
 	}
 	findings->count = SCAN_MAX_FINDINGS;
 	findings->dropped = UINT64_MAX;

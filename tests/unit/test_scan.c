@@ -62,10 +62,10 @@ static void test_percent(void **state)
 	(void)state;
 	static const struct percent_case cases[] = {
 		{"/q?k=AKIAIOSFODNN7EXAMPLE", 5, 20, VIEW_RAW},
-		{"/q?k=%41KIAIOSFODNN7EXAMPLE", 5, 22, VIEW_PERCENT},
-		{"/q?k=%2541KIAIOSFODNN7EXAMPL%45&", 5, 26, VIEW_PERCENT},
-		{"/q?k=%252541KIAIOSFODNN7EXAMPLE", 5, 26, VIEW_PERCENT},
-		{"/q?k=x%20AKIAIOSFODNN7EXAMPLE%zz%", 9, 20, VIEW_PERCENT},
+		{"/q?k=%41KIAIOSFODNN7EXAMPLE", 5, 22, VIEW_PLAIN},
+		{"/q?k=%2541KIAIOSFODNN7EXAMPL%45&", 5, 26, VIEW_PLAIN},
+		{"/q?k=%252541KIAIOSFODNN7EXAMPLE", 5, 26, VIEW_PLAIN},
+		{"/q?k=x%20AKIAIOSFODNN7EXAMPLE%zz%", 9, 20, VIEW_PLAIN},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct findings found = {0};

@@ -1,0 +1,127 @@
+/*
+ * The inside of a tree of views. views.c has the tree, stages.c what can be made of a node's text. Only these
+ * two include it.
+ */
+#ifndef PIPELOCK_SCAN_NODE_H
+#define PIPELOCK_SCAN_NODE_H
+
+#include "pipelock/scan/lane.h"
+#include "pipelock/scan/marks.h"
+#include "pipelock/scan/runs.h"
+#include "pipelock/scan/views.h"
+
+/* Encodings that stand inside one another are undone to this depth. */
+#define VIEWS_DEPTH 3u
+/* Nodes of one text. More can't come from anything but an attack. */
+#define VIEWS_NODES 64u
+/* Nodes that are kept for the next text. */
+#define VIEWS_KEPT 24u
+/* Of a Content-Type field's value. */
+#define VIEWS_CONTENT_TYPE 1024u
+#define NODE_GATHER 8192u
+/* Of a text that goes on as its parent's: what is kept, should it begin to differ. */
+#define NODE_KEPT 1024u
+
+enum stage_index {
+	STAGE_DECODE,
+	STAGE_PLAIN,
+	STAGE_RUNS,
+	STAGE_STRINGS,
+	STAGE_JSON,
+	STAGE_FORM,
+	STAGE_EVENTS,
+	STAGE_PARTS,
+	STAGE_UNPACK,
+	STAGES
+};
+#define STAGE(index) (1u << (index))
+
+struct node;
+struct stage;
+
+/* What becomes of one output of a stage. */
+struct stage_output {
+	enum scan_view view;
+	unsigned stages; /* views of it */
+	bool dropped;	 /* nobody looks at it */
+	bool deeper;	 /* an encoding was undone */
+	bool joined;	 /* pieces of different values */
+	bool quiet;	 /* a part of the parent's text: rules were held against it already */
+	bool silent;	 /* the parent's text until it begins to differ */
+};
+
+struct stage_kind {
+	size_t size; /* of its state */
+	size_t output_count;
+	const struct stage_output *outputs;
+	void (*init)(struct stage *stage);
+	void (*feed)(struct stage *stage, struct span octets, bool last);
+	uint64_t (*lag)(const struct stage *stage);
+	bool (*differs)(const struct stage *stage); /* for a silent output */
+	void (*release)(struct stage *stage);	    /* what init and feed took; may be NULL */
+};
+extern const struct stage_kind *const stage_kinds[STAGES];
+
+struct stage {
+	const struct stage_kind *kind;
+	struct node *node; /* whose text it reads */
+	uint64_t used;	   /* octets of it */
+	struct node *outputs[RUNS_TRACKS];
+	max_align_t state[];
+};
+
+struct node {
+	struct views *views;
+	struct node *parent; /* NULL: the text itself */
+	struct stage *stage; /* that it comes from */
+	uint64_t generation; /* of the text that it belongs to */
+	enum scan_view view;
+	unsigned depth, joins;
+	bool quiet, silent;
+	unsigned active; /* stages */
+	uint64_t fed;	 /* octets of its text */
+	struct marks marks;
+	bool has_lane, lane_begun;
+	struct lane lane;
+	uint64_t lane_from; /* where in the text it begins */
+	uint64_t safe;	    /* as it was last answered */
+	size_t gathered, kept;
+	char gather[NODE_GATHER];
+	struct stage *stages[STAGES];
+};
+
+struct views {
+	const struct scanner *scanner;
+	struct node *root;
+	struct node *nodes[VIEWS_NODES + VIEWS_KEPT]; /* owned; [0] is root */
+	size_t node_count;
+	size_t live_count; /* of this text */
+	uint64_t generation;
+	enum scan_part part;
+	const struct scan_target *target;
+	uint64_t step;
+	uint64_t work, budget;
+	struct findings *out; /* of the call in progress */
+	const char *failure;
+	bool added, only_ask, would_add;
+	bool ended;
+	/* of the text itself */
+	enum coding codings[DECODE_MAX_CHAIN];
+	size_t coding_count;
+	unsigned content_stages; /* with the content codings off */
+	char content_type[VIEWS_CONTENT_TYPE];
+	size_t content_type_size;
+};
+
+/* The text can't be scanned as a whole, for this reason (static). The first one stays. */
+void views_fail(struct views *views, const char *why);
+
+/* More of an output's text. */
+void stage_emit(struct stage *stage, unsigned output, struct span octets);
+
+static inline void *stage_state(struct stage *stage)
+{
+	return stage->state;
+}
+
+#endif

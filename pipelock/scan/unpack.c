@@ -1,0 +1,195 @@
+/*
+ * A search for four octets, and a decoder behind what it finds. Decoders are tried one at a time: data that
+ * begins inside of other packed data is found in what that unpacks to.
+ */
+#include "pipelock/scan/unpack.h"
+
+static const unsigned char zip_signature[4] = {'P', 'K', 3, 4};
+static const unsigned char zstd_signature[4] = {0x28, 0xb5, 0x2f, 0xfd};
+
+void unpack_init(struct unpack *v)
+{
+	v->decoder = NULL;
+	v->fed = v->skip = 0;
+	v->head_n = 0;
+	v->zip = false;
+}
+
+void unpack_release(struct unpack *v)
+{
+	decoder_free(v->decoder);
+	v->decoder = NULL;
+}
+
+static bool begin_decoder(struct unpack *v, enum coding coding)
+{
+	v->decoder = decoder_new(&coding, 1);
+	return v->decoder != NULL;
+}
+
+static bool ends_stream(enum decode_result result)
+{
+	return result == DECODE_BAD || result == DECODE_END;
+}
+
+/* Decode what comes; an end or a fault gives up, what follows is searched again. */
+static bool run_decoder(struct unpack *v, struct span *in, bool last, view_emit *emit, void *arg)
+{
+	enum decode_result result;
+	do {
+		size_t produced = 0, before = in->n;
+		result = decoder_run(v->decoder, in, last, v->out, sizeof(v->out), &produced);
+		emit(arg, (struct span){v->out, produced});
+		if (result == DECODE_OVER_BUDGET)
+			return false;
+		if (result == DECODE_MORE_ROOM && produced == 0 && in->n == before)
+			result = DECODE_BAD;
+	} while (result == DECODE_MORE_ROOM);
+	if (ends_stream(result) || last) {
+		unpack_release(v);
+		emit(arg, SPAN(VIEW_BREAK));
+	}
+	return true;
+}
+
+/* ---- signatures */
+
+enum packing { PACKED_NOT, PACKED_MAYBE, PACKED_GZIP, PACKED_ZLIB, PACKED_ZSTD, PACKED_ZIP };
+
+static bool begins(const unsigned char *head, size_t n, const unsigned char *signature, size_t size)
+{
+	return memcmp(head, signature, n < size ? n : size) == 0;
+}
+
+/* RFC 1950 2.2: deflate, a window of at most 32 KiB, and a check of both octets. */
+static bool is_zlib(const unsigned char *head)
+{
+	return (head[0] & 0x0f) == 8 && head[0] >> 4 <= 7 && ((unsigned)head[0] << 8 | head[1]) % 31 == 0 &&
+	       !(head[1] & 0x20);
+}
+
+static enum packing packing_of(const struct unpack *v, const unsigned char *head, size_t n)
+{
+	static const unsigned char gzip_signature[3] = {0x1f, 0x8b, 8};
+	if (v->fed == n && n == 2 && is_zlib(head))
+		return PACKED_ZLIB;
+	if (begins(head, n, gzip_signature, 3))
+		return n >= 3 ? PACKED_GZIP : PACKED_MAYBE;
+	if (begins(head, n, zstd_signature, 4))
+		return n >= 4 ? PACKED_ZSTD : PACKED_MAYBE;
+	if (begins(head, n, zip_signature, 4))
+		return n >= 4 ? PACKED_ZIP : PACKED_MAYBE;
+	return v->fed == n && n == 1 && (head[0] & 0x0f) == 8 ? PACKED_MAYBE : PACKED_NOT;
+}
+
+static unsigned read_16(const unsigned char *p)
+{
+	return (unsigned)p[0] | (unsigned)p[1] << 8;
+}
+
+/* PKWARE's APPNOTE 4.3.7: a deflated entry begins behind its name and extra field. */
+static bool end_zip_head(struct unpack *v)
+{
+	bool encrypted = v->head[6] & 1;
+	bool deflated = read_16(v->head + 8) == 8;
+	v->head_n = 0;
+	v->zip = false;
+	if (encrypted || !deflated)
+		return true;
+	v->skip = read_16(v->head + 26) + read_16(v->head + 28);
+	return begin_decoder(v, CODING_DEFLATE);
+}
+
+/* The octets of a signature were gathered; a decoder that begins with it gets them. */
+static bool begin_with_head(struct unpack *v, enum coding coding, view_emit *emit, void *arg)
+{
+	struct span head = {(const char *)v->head, v->head_n};
+	v->head_n = 0;
+	return begin_decoder(v, coding) && run_decoder(v, &head, false, emit, arg);
+}
+
+/* What stood in the head and is no signature may have one in it. */
+static void shorten_head(struct unpack *v)
+{
+	while (v->head_n > 0) {
+		memmove(v->head, v->head + 1, --v->head_n);
+		if (v->head_n > 0 && packing_of(v, v->head, v->head_n) != PACKED_NOT)
+			return;
+	}
+}
+
+static bool take_octet(struct unpack *v, unsigned char c, view_emit *emit, void *arg)
+{
+	v->head[v->head_n++] = c;
+	v->fed++;
+	if (v->zip)
+		return v->head_n < UNPACK_ZIP_HEAD || end_zip_head(v);
+	switch (packing_of(v, v->head, v->head_n)) {
+	case PACKED_MAYBE:
+		return true;
+	case PACKED_NOT:
+		shorten_head(v);
+		return true;
+	case PACKED_GZIP:
+		return begin_with_head(v, CODING_GZIP, emit, arg);
+	case PACKED_ZLIB:
+		return begin_with_head(v, CODING_DEFLATE, emit, arg);
+	case PACKED_ZSTD:
+		return begin_with_head(v, CODING_ZSTD, emit, arg);
+	case PACKED_ZIP:
+		v->zip = true;
+		return true;
+	}
+	return true;
+}
+
+/* How many octets can't begin a signature. */
+static size_t skip_plain(const char *p, size_t n)
+{
+	size_t i = 0;
+	while (i < n && p[i] != 'P' && p[i] != 0x1f && p[i] != 0x28)
+		i++;
+	return i;
+}
+
+static bool search(struct unpack *v, struct span *in, view_emit *emit, void *arg)
+{
+	if (v->head_n == 0 && v->fed > 0) {
+		size_t n = skip_plain(in->p, in->n);
+		v->fed += n;
+		in->p += n;
+		in->n -= n;
+	}
+	if (in->n == 0)
+		return true;
+	unsigned char c = (unsigned char)in->p[0];
+	in->p++;
+	in->n--;
+	return take_octet(v, c, emit, arg);
+}
+
+bool unpack_feed(struct unpack *v, struct span in, bool last, view_emit *emit, void *arg)
+{
+	while (in.n > 0) {
+		bool ok = true;
+		if (v->skip > 0) {
+			size_t n = v->skip < in.n ? (size_t)v->skip : in.n;
+			v->skip -= n;
+			in.p += n;
+			in.n -= n;
+		} else if (v->decoder) {
+			ok = run_decoder(v, &in, last, emit, arg);
+		} else {
+			ok = search(v, &in, emit, arg);
+		}
+		if (!ok)
+			return false;
+	}
+	struct span none = {NULL, 0};
+	return !last || !v->decoder || run_decoder(v, &none, true, emit, arg);
+}
+
+uint64_t unpack_lag(const struct unpack *v)
+{
+	return v->head_n + (v->decoder ? decoder_lag(v->decoder) : 0);
+}

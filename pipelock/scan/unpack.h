@@ -1,0 +1,35 @@
+/*
+ * Compressed data that no label announces: gzip (RFC 1952), zstd (RFC 8878) and the deflated entries of zip
+ * archives wherever they begin, zlib (RFC 1950) where the octets begin; unpacked as far as they are sound.
+ * What only looks so and is not ends without a word; data that unpacks to more than decode.h's budgets does
+ * not. VIEW_BREAK behind each. Entries that are stored stand in the octets as they are; encrypted ones can't
+ * be read.
+ */
+#ifndef PIPELOCK_SCAN_UNPACK_H
+#define PIPELOCK_SCAN_UNPACK_H
+
+#include "pipelock/scan/decode.h"
+#include "pipelock/scan/view.h"
+
+#define UNPACK_SEARCH_LAG 3u /* octets that may begin a signature */
+#define UNPACK_ZIP_HEAD 30u
+
+/* All zero is a good beginning. */
+struct unpack {
+	struct decoder *decoder; /* NULL: looking for a signature */
+	uint64_t fed;
+	unsigned char head[UNPACK_ZIP_HEAD]; /* a signature's octets, of zip a whole local header */
+	size_t head_n;
+	uint64_t skip; /* of a zip entry's name and extra field */
+	bool zip;
+	char out[16 * 1024];
+};
+
+void unpack_init(struct unpack *v);
+/* What the decoder took. */
+void unpack_release(struct unpack *v);
+/* false: over a budget, or out of memory; nothing more is to be fed. */
+bool unpack_feed(struct unpack *v, struct span in, bool last, view_emit *emit, void *arg);
+uint64_t unpack_lag(const struct unpack *v);
+
+#endif

@@ -1,0 +1,474 @@
+/*
+ * A node's text passes its lane (the rules) and its stages (the views), which hand what they make to nodes of
+ * their own. Each step of a stage leaves a mark in its outputs, so that positions can be told in the text.
+ */
+#include "pipelock/scan/views.h"
+
+#include "pipelock/scan/findings.h"
+#include "pipelock/scan/node.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+static void node_take(struct node *node, struct span octets, bool last);
+
+/* ---- matches */
+
+/* In values that were joined, digits of one and digits of the next make numbers that nobody wrote: a rule has
+ * to look for a letter at least, in one case or either. */
+static bool rule_has_letters(const struct compiled_rule *rule)
+{
+	for (size_t i = 0; i < rule->anchor_count; i++) {
+		const struct regex_anchor *anchor = &rule->anchors[i];
+		unsigned letters = 0;
+		for (unsigned k = 0; k < anchor->length; k++) {
+			unsigned members = 0, alphas = 0;
+			for (unsigned c = 0; c < 256; c++) {
+				bool has = byte_set_has(&anchor->sets[k], c);
+				members += has;
+				alphas += has && ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+			}
+			letters += members <= 2 && alphas == members && members > 0;
+		}
+		if (letters < 2)
+			return false;
+	}
+	return rule->anchor_count > 0;
+}
+
+static struct found found_at(const struct node *node, uint64_t begin, uint64_t end)
+{
+	const struct views *views = node->views;
+	struct found found = {.part = views->part, .view = node->view, .target = views->target};
+	for (; node->parent; node = node->parent)
+		marks_extent(&node->marks, node->stage->used, &begin, &end);
+	found.offset = begin;
+	found.length = end - begin;
+	return found;
+}
+
+static bool on_match(
+	void *arg, const struct compiled_rule *rule, const struct window *window, const struct match *match)
+{
+	struct node *node = arg;
+	struct views *views = node->views;
+	uint64_t from = node->lane.first - node->lane_from;
+	bool added;
+	if (node->joins > 0 && !rule_has_letters(rule))
+		return false;
+	struct found found = found_at(node, match->begin - from, match->end - from);
+	found.secret.p = (const char *)window->p + (match->secret - window->base);
+	found.secret.n = match->secret_end - match->secret;
+	if (views->only_ask) {
+		bool is_finding = findings_would_add(rule, &found);
+		views->would_add |= is_finding;
+		return is_finding;
+	}
+	bool is_finding = findings_add(views->out, rule, &found, views->scanner->key, &added);
+	views->added |= added;
+	return is_finding;
+}
+
+/* ---- rules against a node's text */
+
+void views_fail(struct views *views, const char *why)
+{
+	if (!views->failure)
+		views->failure = why;
+}
+
+static bool node_begin_lane(struct node *node)
+{
+	struct views *views = node->views;
+	if (!node->has_lane) {
+		if (!lane_init(&node->lane, views->scanner, on_match, node)) {
+			lane_release(&node->lane);
+			views_fail(views, "there was no memory to scan it");
+			return false;
+		}
+		node->has_lane = true;
+	}
+	lane_begin(&node->lane, views->scanner, views->part);
+	node->lane_begun = true;
+	return true;
+}
+
+/* What all lanes of the tree may still do is what this one may do now. */
+static void node_search(struct node *node, struct span octets, bool last)
+{
+	struct views *views = node->views;
+	struct search *search = &node->lane.search;
+	if (!node->lane_begun && (octets.n == 0 || !node_begin_lane(node)))
+		return;
+	uint64_t before = search->work;
+	search->budget = before + (views->budget > views->work ? views->budget - views->work : 0);
+	if (!lane_feed(&node->lane, octets, last))
+		views_fail(views, search->failure);
+	views->work += search->work - before;
+}
+
+/* ---- nodes */
+
+static struct node *node_new(struct views *views)
+{
+	struct node *node = calloc(1, sizeof(*node));
+	if (!node) {
+		views_fail(views, "there was no memory to scan it");
+		return NULL;
+	}
+	node->views = views;
+	views->nodes[views->node_count++] = node;
+	return node;
+}
+
+/* Nothing of a text stays in memory when it is over. */
+static void node_wipe(struct node *node)
+{
+	for (int i = 0; i < STAGES; i++) {
+		struct stage *stage = node->stages[i];
+		if (!stage || !(node->active & STAGE(i)))
+			continue;
+		if (stage->kind->release)
+			stage->kind->release(stage);
+		OPENSSL_cleanse(stage->state, stage->kind->size);
+	}
+	lane_wipe(&node->lane);
+	OPENSSL_cleanse(node->gather, sizeof(node->gather));
+	node->active = 0;
+}
+
+static void node_free(struct node *node)
+{
+	node_wipe(node);
+	for (int i = 0; i < STAGES; i++)
+		free(node->stages[i]);
+	lane_release(&node->lane);
+	free(node);
+}
+
+static bool node_begin_stage(struct node *node, unsigned index)
+{
+	const struct stage_kind *kind = stage_kinds[index];
+	struct stage *stage = node->stages[index];
+	if (!stage) {
+		stage = calloc(1, sizeof(*stage) + kind->size);
+		if (!stage) {
+			views_fail(node->views, "there was no memory to scan it");
+			return false;
+		}
+		stage->kind = kind;
+		stage->node = node;
+		node->stages[index] = stage;
+	}
+	stage->used = 0;
+	kind->init(stage);
+	return !node->views->failure;
+}
+
+static void node_begin(struct node *node, unsigned stages)
+{
+	node->generation = node->views->generation;
+	node->fed = node->lane_from = node->safe = 0;
+	node->marks.count = 0;
+	node->lane_begun = false;
+	node->gathered = node->kept = 0;
+	node->active = stages;
+	for (unsigned i = 0; i < STAGES; i++)
+		if (stages & STAGE(i) && !node_begin_stage(node, i))
+			return;
+}
+
+static bool node_is_live(const struct node *node)
+{
+	return node && node->generation == node->views->generation;
+}
+
+/* Which of an output's views are worth it where the node stands. */
+static unsigned stages_for(const struct node *node, const struct stage_output *output)
+{
+	unsigned stages = output->view == VIEW_CONTENT ? node->views->content_stages : output->stages;
+	if (node->depth >= VIEWS_DEPTH)
+		stages &= ~(STAGE(STAGE_RUNS) | STAGE(STAGE_UNPACK));
+	if (node->joins > 1)
+		stages &= ~STAGE(STAGE_JSON);
+	return stages;
+}
+
+static struct node *stage_output_node(struct stage *stage, unsigned index)
+{
+	const struct stage_output *output = &stage->kind->outputs[index];
+	struct node *node = stage->outputs[index], *parent = stage->node;
+	struct views *views = parent->views;
+	if (node_is_live(node))
+		return node;
+	if (views->live_count == VIEWS_NODES) {
+		views_fail(views, "too many encodings stand inside one another");
+		return NULL;
+	}
+	if (!node)
+		node = stage->outputs[index] = node_new(views);
+	if (!node)
+		return NULL;
+	views->live_count++;
+	node->parent = parent;
+	node->stage = stage;
+	node->view = output->view;
+	node->depth = parent->depth + output->deeper;
+	node->joins = parent->joins + output->joined;
+	node->quiet = output->quiet;
+	node->silent = output->silent;
+	node_begin(node, stages_for(node, output));
+	return node;
+}
+
+/* ---- text on its way to a node */
+
+/* It differs from its parent's from here on: rules are held against it, too, from a little further back. */
+static void node_speak_up(struct node *node)
+{
+	node->silent = false;
+	node->lane_from = node->fed - node->kept;
+	node_search(node, (struct span){node->gather, node->kept}, false);
+}
+
+static void node_stay_silent(struct node *node)
+{
+	size_t keep = node->gathered < NODE_KEPT ? node->gathered : NODE_KEPT;
+	memmove(node->gather, node->gather + node->gathered - keep, keep);
+	node->gathered = node->kept = keep;
+}
+
+/* Hand on what was gathered. */
+static void node_flush(struct node *node, bool last)
+{
+	const struct stage *stage = node->stage;
+	if (node->silent && stage->kind->differs(stage))
+		node_speak_up(node);
+	struct span news = {node->gather + node->kept, node->gathered - node->kept};
+	if (!node->silent)
+		node->gathered = node->kept = 0;
+	if (news.n > 0 || last)
+		node_take(node, news, last);
+	if (node->silent)
+		node_stay_silent(node);
+}
+
+void stage_emit(struct stage *stage, unsigned index, struct span octets)
+{
+	struct node *node;
+	if (stage->kind->outputs[index].dropped || octets.n == 0 || stage->node->views->failure)
+		return;
+	node = stage_output_node(stage, index);
+	while (node && octets.n > 0 && !node->views->failure) {
+		if (node->gathered == NODE_GATHER)
+			node_flush(node, false);
+		size_t room = NODE_GATHER - node->gathered, n = octets.n < room ? octets.n : room;
+		memcpy(node->gather + node->gathered, octets.p, n);
+		node->gathered += n;
+		octets.p += n;
+		octets.n -= n;
+	}
+}
+
+/* ---- a node's text */
+
+static void stage_end_step(struct stage *stage, bool last)
+{
+	uint64_t lag = last ? 0 : stage->kind->lag(stage);
+	for (size_t i = 0; i < stage->kind->output_count; i++) {
+		struct node *node = stage->outputs[i];
+		if (!node_is_live(node))
+			continue;
+		node_flush(node, last);
+		marks_add(&node->marks, stage->used, lag, node->fed, node->safe);
+	}
+}
+
+static void stage_take(struct stage *stage, struct span octets, bool last)
+{
+	const struct views *views = stage->node->views;
+	do {
+		struct span step = {octets.p, octets.n < views->step ? octets.n : (size_t)views->step};
+		octets.p += step.n;
+		octets.n -= step.n;
+		stage->used += step.n;
+		stage->kind->feed(stage, step, last && octets.n == 0);
+		stage_end_step(stage, last && octets.n == 0);
+	} while (octets.n > 0 && !views->failure);
+}
+
+static void node_take(struct node *node, struct span octets, bool last)
+{
+	node->fed += octets.n;
+	if (!node->quiet && !node->silent)
+		node_search(node, octets, last);
+	for (int i = 0; i < STAGES && !node->views->failure; i++)
+		if (node->active & STAGE(i))
+			stage_take(node->stages[i], octets, last);
+}
+
+/* ---- what may leave */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t node_safe(struct node *node);
+
+/* What a stage has not made up its mind about, or what was made of it, may hold the text back. Joined values
+ * don't: any value may be the first one of many, and when the last one comes it stays here. */
+static uint64_t stage_safe(const struct stage *stage)
+{
+	uint64_t lag = stage->node->views->ended ? 0 : stage->kind->lag(stage);
+	uint64_t safe = stage->used > lag ? stage->used - lag : 0;
+	for (size_t i = 0; i < stage->kind->output_count; i++) {
+		struct node *node = stage->outputs[i];
+		if (node_is_live(node) && node->joins == 0)
+			safe = least(safe, marks_safe(&node->marks, node_safe(node)));
+	}
+	return safe;
+}
+
+static uint64_t node_safe(struct node *node)
+{
+	uint64_t safe = node->fed;
+	if (node->lane_begun)
+		safe = least(safe, node->lane_from + lane_safe(&node->lane));
+	for (int i = 0; i < STAGES; i++)
+		if (node->active & STAGE(i))
+			safe = least(safe, stage_safe(node->stages[i]));
+	node->safe = safe > node->safe ? safe : node->safe;
+	return node->safe;
+}
+
+uint64_t views_safe(struct views *views)
+{
+	return node_safe(views->root);
+}
+
+/* ---- the tree */
+
+struct views *views_new(const struct scanner *scanner)
+{
+	struct views *views = calloc(1, sizeof(*views));
+	if (!views)
+		return NULL;
+	views->scanner = scanner;
+	views->root = node_new(views);
+	if (views->root)
+		return views;
+	views_free(views);
+	return NULL;
+}
+
+void views_free(struct views *views)
+{
+	if (!views)
+		return;
+	for (size_t i = 0; i < views->node_count; i++)
+		node_free(views->nodes[i]);
+	free(views);
+}
+
+void views_end(struct views *views)
+{
+	for (size_t i = 0; i < views->node_count; i++)
+		if (node_is_live(views->nodes[i]))
+			node_wipe(views->nodes[i]);
+	if (views->node_count <= VIEWS_KEPT)
+		return;
+	/* The text itself stays, and begins again with nothing made of it. */
+	for (size_t i = 1; i < views->node_count; i++)
+		node_free(views->nodes[i]);
+	views->node_count = 1;
+	for (int i = 0; i < STAGES; i++)
+		if (views->root->stages[i])
+			memset(views->root->stages[i]->outputs, 0, sizeof(views->root->stages[i]->outputs));
+}
+
+static bool content_type_is(struct span content_type, struct span type)
+{
+	return content_type.n >= type.n && span_equals_nocase((struct span){content_type.p, type.n}, type) &&
+	       (content_type.n == type.n || content_type.p[type.n] == ';' || content_type.p[type.n] == ' ' ||
+		       content_type.p[type.n] == '\t');
+}
+
+/* The views of a body whose content codings are off. What it says it is adds views, and takes none away. */
+static unsigned body_stages(struct span content_type)
+{
+	unsigned stages = STAGE(STAGE_STRINGS) | STAGE(STAGE_PARTS) | STAGE(STAGE_UNPACK);
+	if (content_type_is(content_type, SPAN("application/x-www-form-urlencoded")))
+		stages |= STAGE(STAGE_FORM);
+	if (content_type_is(content_type, SPAN("text/event-stream")))
+		stages |= STAGE(STAGE_EVENTS);
+	return stages;
+}
+
+bool views_begin(struct views *views, const struct views_text *text)
+{
+	struct node *root = views->root;
+	views->generation++;
+	views->part = text->part;
+	views->target = text->target;
+	views->step = text->step;
+	views->work = 0;
+	views->budget = SCAN_BUDGET_BASE;
+	views->failure = NULL;
+	views->added = views->only_ask = views->would_add = views->ended = false;
+	views->live_count = 1;
+	views->coding_count = text->coding_count;
+	for (size_t i = 0; i < text->coding_count; i++)
+		views->codings[i] = text->codings[i];
+	if (text->content_type.n > VIEWS_CONTENT_TYPE)
+		views_fail(views, "its Content-Type is too long");
+	else if (text->content_type.n > 0)
+		memcpy(views->content_type, text->content_type.p, text->content_type.n);
+	views->content_type_size = views->failure ? 0 : text->content_type.n;
+	views->content_stages = text->is_line ? STAGE(STAGE_PLAIN) : body_stages(text->content_type);
+	root->view = VIEW_RAW;
+	root->quiet = text->is_line;
+	node_begin(root, text->coding_count > 0 ? STAGE(STAGE_DECODE) : views->content_stages);
+	return !views->failure;
+}
+
+bool views_feed(struct views *views, struct span octets, bool last, struct findings *out)
+{
+	views->out = out;
+	views->added = false;
+	views->budget += SCAN_BUDGET_FEED + SCAN_BUDGET_OCTET * (uint64_t)octets.n;
+	if (!views->failure)
+		node_take(views->root, octets, last);
+	views->ended |= last;
+	views->out = NULL;
+	return !views->failure;
+}
+
+const char *views_failure(const struct views *views)
+{
+	return views->failure;
+}
+
+bool views_added(const struct views *views)
+{
+	return views->added;
+}
+
+void views_only_ask(struct views *views, bool on)
+{
+	views->only_ask = on;
+}
+
+bool views_would_add(const struct views *views)
+{
+	return views->would_add;
+}
+
+uint64_t views_scanned(const struct views *views)
+{
+	const struct node *root = views->root;
+	if (views->coding_count == 0)
+		return root->fed;
+	const struct node *content = root->stages[STAGE_DECODE]->outputs[0];
+	return node_is_live(content) ? content->fed : 0;
+}
