@@ -12,13 +12,14 @@
 
 /* Encodings that stand inside one another are undone to this depth. */
 #define VIEWS_DEPTH 3u
-/* Nodes of one text. More can't come from anything but an attack. */
-#define VIEWS_NODES 64u
+/* Nodes of one text at a time, some 20 KiB each. Numbers and identifiers decode to something in many ways, but what
+ * is over is let go; more than this can't come from anything but an attack. */
+#define VIEWS_NODES 256u
 /* Nodes that are kept for the next text. */
 #define VIEWS_KEPT 24u
 /* Of a Content-Type field's value. */
 #define VIEWS_CONTENT_TYPE 1024u
-#define NODE_GATHER 8192u
+#define NODE_GATHER 4096u
 /* Of a text that goes on as its parent's: what is kept, should it begin to differ. */
 #define NODE_KEPT 1024u
 
@@ -58,6 +59,7 @@ struct stage_kind {
 	void (*feed)(struct stage *stage, struct span octets, bool last);
 	uint64_t (*lag)(const struct stage *stage);
 	bool (*differs)(const struct stage *stage); /* for a silent output */
+	bool breaks; /* its outputs are many texts, with VIEW_BREAK behind each */
 	void (*release)(struct stage *stage);	    /* what init and feed took; may be NULL */
 };
 extern const struct stage_kind *const stage_kinds[STAGES];
@@ -66,6 +68,7 @@ struct stage {
 	const struct stage_kind *kind;
 	struct node *node; /* whose text it reads */
 	uint64_t used;	   /* octets of it */
+	uint64_t complete; /* of them those that all was made of */
 	struct node *outputs[RUNS_TRACKS];
 	max_align_t state[];
 };
@@ -85,6 +88,7 @@ struct node {
 	struct lane lane;
 	uint64_t lane_from; /* where in the text it begins */
 	uint64_t safe;	    /* as it was last answered */
+	uint64_t settled;   /* octets before the last break: nothing that follows goes on with them */
 	size_t gathered, kept;
 	char gather[NODE_GATHER];
 	struct stage *stages[STAGES];
@@ -104,7 +108,7 @@ struct views {
 	struct findings *out; /* of the call in progress */
 	const char *failure;
 	bool added, only_ask, would_add;
-	bool ended;
+	bool ended, prompt;
 	/* of the text itself */
 	enum coding codings[DECODE_MAX_CHAIN];
 	size_t coding_count;
@@ -112,6 +116,9 @@ struct views {
 	char content_type[VIEWS_CONTENT_TYPE];
 	size_t content_type_size;
 };
+
+/* Octets were unpacked: they may cost as much as if they had come so. */
+void views_grant(struct views *views, size_t octets);
 
 /* The text can't be scanned as a whole, for this reason (static). The first one stays. */
 void views_fail(struct views *views, const char *why);

@@ -83,6 +83,8 @@ void scan_stream_free(struct scan_stream *stream);
 void scan_stream_report_only(struct scan_stream *stream);
 enum scan_result scan_stream_feed(struct scan_stream *stream, struct span octets, bool last, struct findings *out);
 uint64_t scan_stream_safe(const struct scan_stream *stream);
+/* The other side may wait for what is held back: let go what only could begin something encoded. */
+void scan_stream_urge(struct scan_stream *stream);
 /* Octets of content (after decoding) that were held against the rules. */
 uint64_t scan_stream_scanned(const struct scan_stream *stream);
 

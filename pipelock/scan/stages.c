@@ -55,6 +55,7 @@ static void decode_feed(struct stage *stage, struct span octets, bool last)
 		size_t produced = 0, before = octets.n;
 		result =
 			decoder_run(state->decoder, &octets, last, state->out, sizeof(state->out), &produced);
+		views_grant(views, produced);
 		stage_emit(stage, 0, (struct span){state->out, produced});
 		bool stuck = result == DECODE_MORE_ROOM && produced == 0 && octets.n == before;
 		if (result == DECODE_OVER_BUDGET)
@@ -127,6 +128,12 @@ static void strings_stage_init(struct stage *stage)
 static void strings_stage_feed(struct stage *stage, struct span octets, bool last)
 {
 	strings_feed(stage_state(stage), octets, last, emit_first, stage);
+}
+
+static bool strings_stage_differs(const struct stage *stage)
+{
+	const struct strings *strings = (const void *)stage->state;
+	return strings->differs;
 }
 
 static uint64_t strings_stage_lag(const struct stage *stage)
@@ -317,6 +324,13 @@ static uint64_t parts_lag(const struct stage *stage)
 
 /* ---- compressed data without a label */
 
+static void emit_unpacked(void *arg, struct span octets)
+{
+	struct stage *stage = arg;
+	views_grant(stage->node->views, octets.n);
+	stage_emit(stage, 0, octets);
+}
+
 static void unpack_stage_init(struct stage *stage)
 {
 	unpack_init(stage_state(stage));
@@ -324,7 +338,7 @@ static void unpack_stage_init(struct stage *stage)
 
 static void unpack_stage_feed(struct stage *stage, struct span octets, bool last)
 {
-	if (!unpack_feed(stage_state(stage), octets, last, emit_first, stage))
+	if (!unpack_feed(stage_state(stage), octets, last, emit_unpacked, stage))
 		views_fail(stage->node->views, "compressed data in it unpacks to more than may be scanned");
 }
 
@@ -402,13 +416,15 @@ static const struct stage_kind runs_kind = {.size = sizeof(struct runs),
 	.outputs = runs_outputs,
 	.init = runs_stage_init,
 	.feed = runs_stage_feed,
-	.lag = runs_stage_lag};
+	.lag = runs_stage_lag,
+	.breaks = true};
 static const struct stage_kind strings_kind = {.size = sizeof(struct strings),
 	.output_count = 1,
 	.outputs = strings_outputs,
 	.init = strings_stage_init,
 	.feed = strings_stage_feed,
-	.lag = strings_stage_lag};
+	.lag = strings_stage_lag,
+	.differs = strings_stage_differs};
 static const struct stage_kind json_kind = {.size = sizeof(struct json_state),
 	.output_count = JOINED_OUTPUTS,
 	.outputs = json_outputs,
@@ -439,6 +455,7 @@ static const struct stage_kind unpack_kind = {.size = sizeof(struct unpack),
 	.init = unpack_stage_init,
 	.feed = unpack_stage_feed,
 	.lag = unpack_stage_lag,
+	.breaks = true,
 	.release = unpack_stage_release};
 
 const struct stage_kind *const stage_kinds[STAGES] = {

@@ -125,10 +125,20 @@ uint64_t scan_stream_safe(const struct scan_stream *stream)
 		return stream->fed;
 	if (stream->frozen || progress->asked || stream->fed == 0)
 		return progress->safe;
-	uint64_t safe = views_safe(progress->views);
+	/* What comes back to an agent must not wait for what it may turn out to be. */
+	uint64_t safe = views_safe(progress->views, stream->part == SCAN_RESPONSE);
 	progress->safe = safe > progress->safe ? safe : progress->safe;
 	progress->asked = true;
 	return progress->safe;
+}
+
+void scan_stream_urge(struct scan_stream *stream)
+{
+	struct progress *progress = stream->progress;
+	if (stream->idle || stream->frozen)
+		return;
+	uint64_t safe = views_safe(progress->views, true);
+	progress->safe = safe > progress->safe ? safe : progress->safe;
 }
 
 uint64_t scan_stream_scanned(const struct scan_stream *stream)

@@ -46,6 +46,7 @@ void strings_init(struct strings *v)
 
 static void end_stretch(struct strings *v, view_emit *emit, void *arg)
 {
+	v->differs = true;
 	if (v->open)
 		emit(arg, SPAN(VIEW_BREAK));
 	v->open = false;

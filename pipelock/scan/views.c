@@ -71,6 +71,11 @@ static bool on_match(
 
 /* ---- rules against a node's text */
 
+void views_grant(struct views *views, size_t octets)
+{
+	views->budget += SCAN_BUDGET_OCTET * (uint64_t)octets;
+}
+
 void views_fail(struct views *views, const char *why)
 {
 	if (!views->failure)
@@ -160,7 +165,7 @@ static bool node_begin_stage(struct node *node, unsigned index)
 		stage->node = node;
 		node->stages[index] = stage;
 	}
-	stage->used = 0;
+	stage->used = stage->complete = 0;
 	kind->init(stage);
 	return !node->views->failure;
 }
@@ -168,7 +173,7 @@ static bool node_begin_stage(struct node *node, unsigned index)
 static void node_begin(struct node *node, unsigned stages)
 {
 	node->generation = node->views->generation;
-	node->fed = node->lane_from = node->safe = 0;
+	node->fed = node->lane_from = node->safe = node->settled = 0;
 	node->marks.count = 0;
 	node->lane_begun = false;
 	node->gathered = node->kept = 0;
@@ -181,6 +186,29 @@ static void node_begin(struct node *node, unsigned stages)
 static bool node_is_live(const struct node *node)
 {
 	return node && node->generation == node->views->generation;
+}
+
+static void node_let_go(struct node *node)
+{
+	node->generation = 0;
+	node->views->live_count--;
+	for (int i = 0; i < STAGES; i++) {
+		struct stage *stage = node->active & STAGE(i) ? node->stages[i] : NULL;
+		for (size_t k = 0; stage && k < stage->kind->output_count; k++)
+			if (node_is_live(stage->outputs[k]))
+				node_let_go(stage->outputs[k]);
+	}
+}
+
+/* Runs that are over have nothing to say any more: should another one come, their nodes begin anew. */
+static void views_shed(struct views *views)
+{
+	for (size_t i = 1; i < views->node_count; i++) {
+		struct node *node = views->nodes[i];
+		if (node_is_live(node) && node->stage->kind->breaks && node->gathered == 0 &&
+			node->settled == node->fed)
+			node_let_go(node);
+	}
 }
 
 /* Which of an output's views are worth it where the node stands. */
@@ -201,6 +229,8 @@ static struct node *stage_output_node(struct stage *stage, unsigned index)
 	struct views *views = parent->views;
 	if (node_is_live(node))
 		return node;
+	if (views->live_count == VIEWS_NODES)
+		views_shed(views);
 	if (views->live_count == VIEWS_NODES) {
 		views_fail(views, "too many encodings stand inside one another");
 		return NULL;
@@ -218,6 +248,7 @@ static struct node *stage_output_node(struct stage *stage, unsigned index)
 	node->quiet = output->quiet;
 	node->silent = output->silent;
 	node_begin(node, stages_for(node, output));
+	marks_add(&node->marks, stage->complete, 0, 0, 0);
 	return node;
 }
 
@@ -228,6 +259,11 @@ static void node_speak_up(struct node *node)
 {
 	node->silent = false;
 	node->lane_from = node->fed - node->kept;
+	if (node->kept > 0 && node_begin_lane(node)) {
+		/* What is kept begins no text: positions are counted as if an octet stood before it. */
+		node->lane.first--;
+		node->lane_from--;
+	}
 	node_search(node, (struct span){node->gather, node->kept}, false);
 }
 
@@ -256,6 +292,7 @@ static void node_flush(struct node *node, bool last)
 void stage_emit(struct stage *stage, unsigned index, struct span octets)
 {
 	struct node *node;
+	bool ends = stage->kind->breaks && octets.n > 0 && octets.p[octets.n - 1] == VIEW_BREAK[0];
 	if (stage->kind->outputs[index].dropped || octets.n == 0 || stage->node->views->failure)
 		return;
 	node = stage_output_node(stage, index);
@@ -268,6 +305,8 @@ void stage_emit(struct stage *stage, unsigned index, struct span octets)
 		octets.p += n;
 		octets.n -= n;
 	}
+	if (node && ends)
+		node->settled = node->fed + node->gathered - node->kept;
 }
 
 /* ---- a node's text */
@@ -275,6 +314,7 @@ void stage_emit(struct stage *stage, unsigned index, struct span octets)
 static void stage_end_step(struct stage *stage, bool last)
 {
 	uint64_t lag = last ? 0 : stage->kind->lag(stage);
+	stage->complete = stage->used > lag ? stage->used - lag : 0;
 	for (size_t i = 0; i < stage->kind->output_count; i++) {
 		struct node *node = stage->outputs[i];
 		if (!node_is_live(node))
@@ -316,16 +356,26 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 static uint64_t node_safe(struct node *node);
 
+/* Up to where in the stage's text all is done with in what it made. */
+static uint64_t output_safe(const struct stage *stage, struct node *node)
+{
+	uint64_t safe = node_safe(node);
+	bool same = stage->kind->differs && !stage->kind->differs(stage);
+	return same ? safe : marks_safe(&node->marks, safe);
+}
+
 /* What a stage has not made up its mind about, or what was made of it, may hold the text back. Joined values
- * don't: any value may be the first one of many, and when the last one comes it stays here. */
+ * don't: any value may be the first one of many, and when the last one comes it stays here. Nor, when it has to
+ * go on, does what may yet turn out to be encoded. */
 static uint64_t stage_safe(const struct stage *stage)
 {
-	uint64_t lag = stage->node->views->ended ? 0 : stage->kind->lag(stage);
+	const struct views *views = stage->node->views;
+	uint64_t lag = views->ended || views->prompt ? 0 : stage->kind->lag(stage);
 	uint64_t safe = stage->used > lag ? stage->used - lag : 0;
 	for (size_t i = 0; i < stage->kind->output_count; i++) {
 		struct node *node = stage->outputs[i];
-		if (node_is_live(node) && node->joins == 0)
-			safe = least(safe, marks_safe(&node->marks, node_safe(node)));
+		if (node_is_live(node) && node->joins == 0 && !(views->prompt && node->depth > 0))
+			safe = least(safe, output_safe(stage, node));
 	}
 	return safe;
 }
@@ -338,12 +388,14 @@ static uint64_t node_safe(struct node *node)
 	for (int i = 0; i < STAGES; i++)
 		if (node->active & STAGE(i))
 			safe = least(safe, stage_safe(node->stages[i]));
+	safe = safe > node->settled ? safe : node->settled;
 	node->safe = safe > node->safe ? safe : node->safe;
 	return node->safe;
 }
 
-uint64_t views_safe(struct views *views)
+uint64_t views_safe(struct views *views, bool prompt)
 {
+	views->prompt = prompt;
 	return node_safe(views->root);
 }
 

@@ -167,8 +167,9 @@ static inline bool oracle_stream(
 						   ? out->items[i].offset >= safe
 						   : out->items[i].offset + out->items[i].length > safe);
 		if (!ok)
-			fprintf(stderr, "%s at %lu was found when %lu octets were gone\n",
+			fprintf(stderr, "%s at %lu (%s) was found when %lu octets were gone\n",
 				out->items[known].rule->id, (unsigned long)out->items[known].offset,
+				scan_view_name(out->items[known].view),
 				(unsigned long)safe);
 		uint64_t now = (seed >> 10) % 4 ? scan_stream_safe(stream) : safe;
 		ok = ok && now >= safe && now <= at;
