@@ -9,7 +9,9 @@
 #include "common/loop.h"
 
 #define LINGER_MS 2000
-#define LINGER_BYTES (4 * 1024 * 1024)
+/* Most clients read no answer before they have sent all: a large upload that is refused is taken as long as the
+ * clock allows. */
+#define LINGER_BYTES (256 * 1024 * 1024)
 
 /* Nothing is left to send; nothing more will come, or too much of it did. */
 static bool linger_is_over(struct channel *channel)

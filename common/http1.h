@@ -175,4 +175,9 @@ enum http1_chunk_event http1_chunked_next(struct http1_chunked *c, const char *i
 enum http1_result http1_parse_trailers(
 	const char *buf, size_t n, size_t seen, struct http1_head *head, enum http1_error *error);
 
+/* The same for what comes over the hop: written anew, a section grows by a space in each line. */
+#define HTTP1_HOP_MAX_TRAILERS (HTTP1_MAX_TRAILERS + HTTP1_HOP_OCTETS)
+enum http1_result http1_parse_hop_trailers(
+	const char *buf, size_t n, size_t seen, struct http1_head *head, enum http1_error *error);
+
 #endif

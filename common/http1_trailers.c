@@ -6,6 +6,8 @@
 #include "common/http1_scan.h"
 
 static const struct head_limits trailer_limits = {.head = HTTP1_MAX_TRAILERS, .fields = HTTP1_MAX_FIELDS};
+static const struct head_limits hop_limits_of_trailers = {
+	.head = HTTP1_HOP_MAX_TRAILERS, .fields = HTTP1_MAX_FIELDS};
 
 static const char *const forbidden_names[] = {
 	"Transfer-Encoding",
@@ -42,19 +44,31 @@ static enum http1_error check_trailer(struct http1_head *head, const struct http
 	return is_forbidden(field->name) ? HTTP1_BAD_TRAILER : HTTP1_OK;
 }
 
-enum http1_result http1_parse_trailers(
-	const char *buf, size_t n, size_t seen, struct http1_head *head, enum http1_error *error)
+static enum http1_result parse_trailers(const char *buf, size_t n, size_t seen,
+	const struct head_limits *limits, struct http1_head *head, enum http1_error *error)
 {
 	struct cursor c;
 	enum http1_result result;
 
 	*error = HTTP1_OK;
-	if (n == 0 || !scan_is_due(buf, n, seen, &trailer_limits))
+	if (n == 0 || !scan_is_due(buf, n, seen, limits))
 		return HTTP1_MORE;
-	cursor_start(&c, buf, n, &trailer_limits);
+	cursor_start(&c, buf, n, limits);
 	head_clear(head);
 	result = scan_fields(&c, head, check_trailer, NULL);
 	if (result == HTTP1_DONE)
 		head->size = (size_t)(c.p - buf);
 	return scan_conclude(&c, result, n, error);
+}
+
+enum http1_result http1_parse_trailers(
+	const char *buf, size_t n, size_t seen, struct http1_head *head, enum http1_error *error)
+{
+	return parse_trailers(buf, n, seen, &trailer_limits, head, error);
+}
+
+enum http1_result http1_parse_hop_trailers(
+	const char *buf, size_t n, size_t seen, struct http1_head *head, enum http1_error *error)
+{
+	return parse_trailers(buf, n, seen, &hop_limits_of_trailers, head, error);
 }

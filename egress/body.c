@@ -4,6 +4,8 @@
  */
 #include "egress/body.h"
 
+#include "common/buffer.h"
+
 #include "egress/forward.h"
 
 #include <stdlib.h>
@@ -21,7 +23,7 @@ static enum body_result move_sized(struct body *body, struct evbuffer *in, struc
 
 	n = n < room ? n : room;
 	n = n < body->left ? n : (size_t)body->left;
-	if (n > 0 && evbuffer_remove_buffer(in, out, n) != (int)n)
+	if (buffer_move(in, out, n) != 0)
 		return BODY_NO_MEMORY;
 	body->left -= n;
 	body->done = body->left == 0;
@@ -43,7 +45,7 @@ static enum body_result move_until_close(struct evbuffer *in, struct evbuffer *o
 
 	n = n < room ? n : room;
 	if (n > 0 &&
-		(evbuffer_add_printf(out, "%zx\r\n", n) < 0 || evbuffer_remove_buffer(in, out, n) != (int)n ||
+		(evbuffer_add_printf(out, "%zx\r\n", n) < 0 || buffer_move(in, out, n) != 0 ||
 			evbuffer_add(out, "\r\n", 2) != 0))
 		return BODY_NO_MEMORY;
 	return BODY_MORE;
@@ -113,12 +115,13 @@ static enum body_result move_trailers(
 	size_t n = evbuffer_get_length(in);
 	struct http1_head trailers;
 
-	n = n < HTTP1_MAX_TRAILERS + 4 ? n : HTTP1_MAX_TRAILERS + 4;
+	n = n < HTTP1_HOP_MAX_TRAILERS + 4 ? n : HTTP1_HOP_MAX_TRAILERS + 4;
 	const char *p = (const char *)evbuffer_pullup(in, (ev_ssize_t)n);
 
 	if (n > 0 && !p)
 		return BODY_NO_MEMORY;
-	switch (http1_parse_trailers(n ? p : "", n, body->trailers_seen, &trailers, error)) {
+	switch ((body->from_hop ? http1_parse_hop_trailers : http1_parse_trailers)(
+		n ? p : "", n, body->trailers_seen, &trailers, error)) {
 	case HTTP1_BAD:
 		return BODY_BAD;
 	case HTTP1_MORE:

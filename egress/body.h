@@ -24,6 +24,7 @@ struct body {
 	struct http1_chunked chunked;
 	size_t trailers_seen;
 	bool in_trailers;
+	bool from_hop; /* written by pipelock: a trailer section may have grown */
 	bool done;
 };
 

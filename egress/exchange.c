@@ -333,6 +333,7 @@ struct exchange *exchange_new(struct session *session, const struct http1_head *
 	x->request = *request;
 	event_assign(&x->response_timer, x->worker->base, -1, 0, on_response_timeout, x);
 	body_start(&x->upload, head);
+	x->upload.from_hop = true;
 	if (!request->connect)
 		x->head_size = forward_write_request(head, request, target, x->head, bound);
 	if (!request->connect && x->head_size == 0) {

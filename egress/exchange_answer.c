@@ -173,8 +173,8 @@ void exchange_step_answer(struct exchange *x)
 	while (!x->answered)
 		if (!read_head(x))
 			return;
-	if (x->download.done)
-		channel_flush(x->hop);
+	/* A large head alone may fill the hop's output: then the pump can't begin, and would not flush. */
+	channel_flush(x->hop);
 	pump_download(x);
 }
 

@@ -83,12 +83,5 @@ void record_aborted(struct audit_sink *sink, const struct request *request)
 
 	begin(&json, "hop_aborted");
 	json_put_text(&json, "request", request->id);
-	json_put_text(&json, "method", request->method);
-	json_put_text(&json, "scheme",
-		request->connect	       ? NULL
-		: request->scheme == URL_HTTPS ? "https"
-					       : "http");
-	json_put_text(&json, "host", request->authority.host.text);
-	json_put_number(&json, "port", request->authority.port);
 	finish(&json, sink);
 }

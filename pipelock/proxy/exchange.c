@@ -183,8 +183,13 @@ static bool exchange_admit_tunnel(struct exchange *exchange)
 
 static bool exchange_admit_target(struct exchange *exchange, const struct http1_head *head)
 {
-	const struct authority *tunnel = exchange->session->in_tunnel ? &exchange->session->tunnel : NULL;
-	return target_resolve(head, tunnel, &exchange->target, &exchange->refusal) == REFUSAL_NONE;
+	const struct session *session = exchange->session;
+	const struct authority *tunnel = session->in_tunnel ? &session->tunnel : NULL;
+	if (target_resolve(head, tunnel, &exchange->target, &exchange->refusal) != REFUSAL_NONE)
+		return false;
+	if (tunnel && session->tunnel_url)
+		exchange->target.named = target_named_by_connect(span_of(session->tunnel_url));
+	return true;
 }
 
 static bool exchange_admit(struct exchange *exchange, const struct http1_head *head)
@@ -236,7 +241,7 @@ void exchange_begin(struct session *session, const struct http1_head *head)
 	bool expect_continue = head->expect_continue;
 	bool admitted = exchange_admit(exchange, head);
 	/* The spans of the head end here. */
-	exchange->target.path = (struct span){NULL, 0};
+	exchange->target.path = exchange->target.named = (struct span){NULL, 0};
 	evbuffer_drain(channel_input(session->agent), head->size);
 	if (!admitted) {
 		struct refusal refusal = exchange->refusal;
@@ -270,6 +275,8 @@ void exchange_begin_splice(struct session *session, const struct http1_head *hea
 	exchange->splice = true;
 	exchange->route = route;
 	exchange->target = (struct target){.tls = true, .authority = *authority};
+	if (session->tunnel_url)
+		exchange->target.named = target_named_by_connect(span_of(session->tunnel_url));
 	exchange->request.received = true;
 	exchange->request.continue_sent = true;
 	bool ok = exchange_admit_now(exchange) && exchange_keep_url(exchange);
@@ -285,6 +292,8 @@ void exchange_begin_splice(struct session *session, const struct http1_head *hea
 	memcpy(exchange->hop_head, worker->scratch, size);
 	exchange->hop_head_size = size;
 	gate_open(&exchange->gate, worker->scanner, worker->proxy->config, route, exchange_host(exchange));
+	if (session->tunnel_findings)
+		exchange->gate.findings = *session->tunnel_findings;
 	exchange_request_start(exchange);
 }
 

@@ -34,10 +34,12 @@ static enum audit_tls exchange_tls(const struct exchange *exchange)
 	return AUDIT_TLS_PLAIN;
 }
 
-/* A refusal by policy blocks, whatever the rules said; what failed behind the proxy was allowed. */
+/* A refusal by policy or by pipelock's own state blocks, whatever the rules said; what failed behind the proxy
+ * was allowed. */
 static enum verdict exchange_verdict(const struct exchange *exchange)
 {
-	if (exchange->refusal.code != REFUSAL_NONE && refusal_is_policy(&exchange->refusal))
+	if (exchange->refusal.code != REFUSAL_NONE &&
+		(refusal_is_policy(&exchange->refusal) || refusal_is_own(&exchange->refusal)))
 		return VERDICT_BLOCK;
 	if (exchange->refusal.code != REFUSAL_NONE && !exchange->gate.scanner)
 		return VERDICT_BLOCK;

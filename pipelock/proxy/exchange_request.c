@@ -5,6 +5,8 @@
  */
 #include "pipelock/proxy/exchange.h"
 
+#include "common/buffer.h"
+
 #include "pipelock/proxy/forward.h"
 #include "pipelock/proxy/hop.h"
 
@@ -17,11 +19,13 @@
 
 /* ---- waiting */
 
-static void exchange_stop_holding(struct exchange *exchange)
+static void exchange_arm(struct event *timer, uint64_t ms)
 {
-	event_del(&exchange->request.hold_timer);
+	struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
+	event_add(timer, &tv);
 }
 
+/* Octets have waited for `hold_time`, whole or held back, and perhaps the origin waits for them. */
 static void on_hold_over(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -29,13 +33,8 @@ static void on_hold_over(evutil_socket_t fd, short what, void *arg)
 	struct exchange *exchange = arg;
 	if (!exchange_request_open_hop(exchange))
 		return;
+	gate_body_urge(&exchange->gate);
 	exchange_request_release(exchange);
-}
-
-static void exchange_arm(struct event *timer, uint64_t ms)
-{
-	struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
-	event_add(timer, &tv);
 }
 
 /* Is the agent slow, and not the origin behind it? */
@@ -93,7 +92,7 @@ static bool exchange_take_sized(struct exchange *exchange, struct evbuffer *inpu
 		size_t n = piece.iov_len < request->left ? piece.iov_len : (size_t)request->left;
 		request->left -= n;
 		gate_body(&exchange->gate, (struct span){piece.iov_base, n}, request->left == 0);
-		if (evbuffer_remove_buffer(input, request->pending, n) != (int)n) {
+		if (buffer_move(input, request->pending, n) != 0) {
 			exchange_refuse_code(exchange, REFUSAL_OVERLOADED);
 			return false;
 		}
@@ -190,8 +189,6 @@ bool exchange_request_open_hop(struct exchange *exchange)
 	free(exchange->hop_head);
 	exchange->hop_head = NULL;
 	request->streaming = true;
-	if (request->pending)
-		exchange_stop_holding(exchange);
 	return true;
 }
 
@@ -210,6 +207,18 @@ static void exchange_put_last(struct exchange *exchange)
 	channel_set_timeouts(exchange->hop, backstop + 5000, backstop + 5000);
 }
 
+/* Something is held back: not for ever. What came out of it starts the clock anew. */
+static void exchange_watch_held(struct exchange *exchange)
+{
+	struct exchange_request *request = &exchange->request;
+	if (!request->pending)
+		return;
+	if (request->held == 0 || request->received)
+		event_del(&request->hold_timer);
+	else
+		exchange_arm(&request->hold_timer, exchange->worker->proxy->config->hold_time_ms);
+}
+
 /* Move what is safe from pending to the hop. */
 void exchange_request_release(struct exchange *exchange)
 {
@@ -220,7 +229,7 @@ void exchange_request_release(struct exchange *exchange)
 	if (n > 0) {
 		if (request->framing == HTTP1_CHUNKED)
 			evbuffer_add_printf(out, "%zx\r\n", n);
-		evbuffer_remove_buffer(request->pending, out, n);
+		buffer_move(request->pending, out, n);
 		if (request->framing == HTTP1_CHUNKED)
 			evbuffer_add(out, "\r\n", 2);
 		request->released += n;
@@ -229,6 +238,7 @@ void exchange_request_release(struct exchange *exchange)
 	}
 	if (request->received && !request->sent)
 		exchange_put_last(exchange);
+	exchange_watch_held(exchange);
 	channel_flush(exchange->hop);
 	bool full = channel_output_size(exchange->hop) > EXCHANGE_OUTPUT_HIGH;
 	channel_enable_reading(exchange->session->agent, !full);

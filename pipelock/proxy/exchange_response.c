@@ -5,6 +5,8 @@
  */
 #include "pipelock/proxy/exchange.h"
 
+#include "common/buffer.h"
+
 #include "pipelock/proxy/forward.h"
 
 #include <stdlib.h>
@@ -147,7 +149,7 @@ static void exchange_pump_sized(struct exchange *exchange, struct evbuffer *inpu
 	struct exchange_response *response = &exchange->response;
 	size_t n = evbuffer_get_length(input);
 	n = n < response->left ? n : (size_t)response->left;
-	evbuffer_remove_buffer(input, output, n);
+	buffer_move(input, output, n);
 	response->left -= n;
 	response->body_bytes += n;
 	if (response->left == 0)
@@ -163,7 +165,7 @@ static bool exchange_pump_trailers(struct exchange *exchange, struct evbuffer *i
 	size_t n = evbuffer_get_length(input);
 	const char *octets = (const char *)evbuffer_pullup(input, -1);
 	enum http1_result result =
-		n == 0 ? HTTP1_MORE : http1_parse_trailers(octets, n, response->seen, &trailers, &error);
+		n == 0 ? HTTP1_MORE : http1_parse_hop_trailers(octets, n, response->seen, &trailers, &error);
 	response->seen = n;
 	if (result == HTTP1_MORE)
 		return true;

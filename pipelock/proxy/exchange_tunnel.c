@@ -5,6 +5,7 @@
  */
 #include "pipelock/proxy/exchange.h"
 
+#include "common/buffer.h"
 #include "common/loop.h"
 
 static void tunnel_arm(struct exchange *exchange, uint64_t ms)
@@ -32,7 +33,7 @@ static void tunnel_splice(struct channel *from, struct channel *to, uint64_t *co
 {
 	struct evbuffer *input = channel_input(from);
 	*count += evbuffer_get_length(input);
-	evbuffer_add_buffer(channel_output(to), input);
+	buffer_move(input, channel_output(to), evbuffer_get_length(input));
 	channel_flush(to);
 }
 
@@ -105,15 +106,21 @@ bool exchange_tunnel_start(struct exchange *exchange)
 	struct channel *agent = exchange->session->agent;
 	unsigned stalled_ms = (unsigned)exchange->worker->proxy->config->timeouts.response_ms;
 	/* The switch is a decision of its own: a tunnel may live for days before there is more to say. */
-	if (!exchange_record(exchange, "request", NULL) ||
-		(exchange->upgrade && !exchange_websocket_start(exchange))) {
+	if (exchange->upgrade && !exchange_websocket_start(exchange)) {
 		exchange_cut(exchange, "overloaded");
+		return false;
+	}
+	if (!exchange_record(exchange, "request", NULL)) {
+		exchange_end_tunnel(exchange, "audit_unavailable");
 		return false;
 	}
 	exchange->tunnelled = true;
 	event_assign(&exchange->tunnel.idle_timer, exchange->worker->base, -1, 0, on_tunnel_idle, exchange);
 	channel_set_callbacks(agent, &tunnel_callbacks, exchange);
 	channel_set_callbacks(exchange->hop, &tunnel_callbacks, exchange);
+	/* The last octet that leaves has to be heard of, or the end would not be seen. */
+	channel_set_output_low(agent, 0);
+	channel_set_output_low(exchange->hop, 0);
 	channel_set_timeouts(agent, 0, stalled_ms);
 	channel_set_timeouts(exchange->hop, 0, stalled_ms);
 	tunnel_arm(exchange, exchange->worker->proxy->config->timeouts.tunnel_ms);

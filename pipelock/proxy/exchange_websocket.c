@@ -5,6 +5,7 @@
  */
 #include "pipelock/proxy/exchange.h"
 
+#include "common/buffer.h"
 #include "common/loop.h"
 
 #include <stdio.h>
@@ -147,7 +148,7 @@ bool exchange_websocket_to_agent(struct exchange *exchange)
 				(struct refusal){.code = REFUSAL_HOP,
 					.failure = HOP_ORIGIN_MALFORMED,
 					.detail = exchange->tunnel.from_origin.error});
-		evbuffer_remove_buffer(in, channel_output(agent), good);
+		buffer_move(in, channel_output(agent), good);
 		exchange->tunnel.to_agent += good;
 	}
 	channel_flush(agent);

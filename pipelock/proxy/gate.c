@@ -138,6 +138,12 @@ uint64_t gate_body_safe(const struct gate *gate)
 	return gate->body ? scan_stream_safe(gate->body) : 0;
 }
 
+void gate_body_urge(struct gate *gate)
+{
+	if (gate->body)
+		scan_stream_urge(gate->body);
+}
+
 static enum verdict gate_rule_verdict(const struct gate *gate)
 {
 	const struct findings *findings = &gate->findings;

@@ -17,9 +17,11 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define THREADS_MAX 64
+#define DESCRIPTOR_RESERVE 256 /* for loops, sockets of the group, idle hops */
 
 static void proxy_say(uint8_t type, const char *text)
 {
@@ -86,9 +88,20 @@ static unsigned proxy_threads(const struct config *config)
 	return threads > THREADS_MAX ? THREADS_MAX : threads;
 }
 
+/* An agent's connection may need another one to egress. */
+static uint64_t proxy_max_connections(const struct config *config)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= 2 * DESCRIPTOR_RESERVE)
+		return DESCRIPTOR_RESERVE / 2;
+	uint64_t most = (limit.rlim_cur - DESCRIPTOR_RESERVE) / 2;
+	return config->max_connections < most ? config->max_connections : most;
+}
+
 static bool proxy_start_workers(struct proxy *proxy)
 {
 	proxy->worker_count = proxy_threads(proxy->config);
+	proxy->max_connections = proxy_max_connections(proxy->config);
 	proxy->workers = calloc(proxy->worker_count, sizeof(*proxy->workers));
 	for (unsigned i = 0; proxy->workers && i < proxy->worker_count; i++)
 		if (worker_init(&proxy->workers[i], proxy, i, ROLE_FD_LISTENER, ROLE_FD_KEEPER) != 0)

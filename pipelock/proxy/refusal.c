@@ -133,6 +133,12 @@ bool refusal_is_policy(const struct refusal *refusal)
 	return refusal_kind(refusal)->policy;
 }
 
+bool refusal_is_own(const struct refusal *refusal)
+{
+	return refusal->code == REFUSAL_OVERLOADED || refusal->code == REFUSAL_AUDIT_UNAVAILABLE ||
+	       refusal->code == REFUSAL_STOPPING;
+}
+
 bool refusal_may_retry(const struct refusal *refusal)
 {
 	/* A name that is not there and a certificate that nobody trusts are so tomorrow, too. */

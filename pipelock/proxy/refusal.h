@@ -59,6 +59,8 @@ const char *refusal_code_name(const struct refusal *refusal);
 unsigned refusal_status(const struct refusal *refusal);
 /* True where policy said no: the log's verdict is block. */
 bool refusal_is_policy(const struct refusal *refusal);
+/* True where pipelock itself would not take it for want of something: nothing of it went on either. */
+bool refusal_is_own(const struct refusal *refusal);
 /* True when the same request may succeed later. */
 bool refusal_may_retry(const struct refusal *refusal);
 /* The refusal for a malformed head. */

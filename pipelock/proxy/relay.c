@@ -5,7 +5,8 @@
  */
 #include "pipelock/proxy/relay.h"
 
-#include <errno.h>
+#include "common/buffer.h"
+
 #include <stdlib.h>
 
 #define UNMASK_BYTES 4096
@@ -25,6 +26,7 @@ struct relay {
 	struct evbuffer *pending;
 	struct segment *segments;
 	size_t first, count, room; /* segments[first .. count) wait */
+	size_t whole_from;	   /* segments before this one are of earlier messages */
 	size_t unfinished;	   /* octets of a head or of a control frame that is not whole; in no segment */
 	uint64_t content;	   /* of the message, taken so far */
 	uint64_t left;		   /* of it, moved on */
@@ -62,6 +64,7 @@ static bool relay_grow(struct relay *relay)
 {
 	if (relay->first > 0) {
 		relay->count -= relay->first;
+		relay->whole_from -= relay->whole_from < relay->first ? relay->whole_from : relay->first;
 		memmove(relay->segments, relay->segments + relay->first,
 			relay->count * sizeof(*relay->segments));
 		relay->first = 0;
@@ -79,7 +82,8 @@ static bool relay_grow(struct relay *relay)
 
 static bool relay_note(struct relay *relay, size_t octets, bool content)
 {
-	struct segment *last = relay->count > relay->first ? &relay->segments[relay->count - 1] : NULL;
+	bool apart = relay->count == relay->first || relay->count == relay->whole_from;
+	struct segment *last = apart ? NULL : &relay->segments[relay->count - 1];
 	if (octets == 0)
 		return true;
 	if (last && last->content == content && octets <= UINT32_MAX - last->octets) {
@@ -111,6 +115,7 @@ static void relay_begin_message(struct relay *relay, struct gate *gate)
 {
 	relay->in_message = true;
 	relay->streaming = false;
+	relay->whole_from = relay->count;
 	relay->content = relay->left = 0;
 	gate_body_begin(gate, SCAN_WEBSOCKET, NULL);
 }
@@ -193,7 +198,7 @@ enum relay_result relay_take(struct relay *relay, struct gate *gate, struct evbu
 			return result;
 		if (gate_verdict(gate) == VERDICT_BLOCK)
 			return RELAY_OK;
-		if (evbuffer_remove_buffer(in, relay->pending, piece.iov_len) != (int)piece.iov_len)
+		if (buffer_move(in, relay->pending, piece.iov_len) != 0)
 			return RELAY_NO_MEMORY;
 	}
 	return RELAY_OK;
@@ -225,14 +230,23 @@ static size_t relay_advance(struct relay *relay, uint64_t safe)
 	return octets;
 }
 
+/* All of the segments before this one. */
+static size_t relay_advance_to(struct relay *relay, size_t end)
+{
+	size_t octets = 0;
+	for (; relay->first < end; relay->first++)
+		octets += relay->segments[relay->first].octets;
+	return octets;
+}
+
 int relay_release(struct relay *relay, const struct gate *gate, struct evbuffer *out)
 {
 	if (relay->in_message && relay->content > relay->hold_bytes)
 		relay->streaming = true;
-	if (relay_holds_whole(relay))
-		return 0;
-	size_t n = relay_advance(relay, relay->in_message ? gate_body_safe(gate) : 0);
-	return n > 0 && evbuffer_remove_buffer(relay->pending, out, n) != (int)n ? -ENOMEM : 0;
+	/* Of a message that waits whole nothing goes, its first head included, but all that stands before it. */
+	size_t n = relay_holds_whole(relay) ? relay_advance_to(relay, relay->whole_from)
+					    : relay_advance(relay, relay->in_message ? gate_body_safe(gate) : 0);
+	return buffer_move(relay->pending, out, n);
 }
 
 size_t relay_waiting(const struct relay *relay)

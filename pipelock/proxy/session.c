@@ -61,14 +61,21 @@ static void session_stop(struct session *session)
 	session->tunnel_refusal_logged = true;
 }
 
+static void session_forget_tunnel(struct session *session)
+{
+	free(session->tunnel_findings);
+	free(session->tunnel_url);
+	session->tunnel_findings = NULL;
+	session->tunnel_url = NULL;
+}
+
 /* The connection itself was ended. */
 static void session_free(struct session *session)
 {
 	struct worker *worker = session->worker;
 	intercept_release(&session->intercept);
 	LIST_REMOVE(session, link);
-	free(session->tunnel_findings);
-	free(session->tunnel_url);
+	session_forget_tunnel(session);
 	free(session);
 	worker_session_gone(worker);
 }
@@ -132,14 +139,24 @@ void session_new(struct worker *worker, int fd, const struct sockaddr *peer)
 
 /* ---- CONNECT */
 
-static void session_refuse_connect(struct session *session, enum refusal_code code, struct findings *findings)
+/* Whatever becomes of the tunnel: the log masks what they found. Without memory for them nothing is told of the
+ * host. */
+static void session_keep_findings(struct session *session, const struct findings *findings)
 {
-	session->tunnel_refusal = (struct refusal){.code = code};
-	if (findings && (session->tunnel_findings = malloc(sizeof(*findings))))
+	if (findings->count == 0 && !findings->unscannable && findings->dropped == 0)
+		return;
+	session->tunnel_findings = malloc(sizeof(*findings));
+	if (session->tunnel_findings) {
 		*session->tunnel_findings = *findings;
+		return;
+	}
+	session->tunnel_refusal.code = REFUSAL_OVERLOADED;
+	free(session->tunnel_url);
+	session->tunnel_url = NULL;
 }
 
-/* The host is held against the rules as it was sent, before anybody could look it up. */
+/* The host is held against the rules as it was sent, before anybody could look it up and before anything is
+ * told of it. */
 static void session_judge_connect(struct session *session, struct span target)
 {
 	struct worker *worker = session->worker;
@@ -148,24 +165,17 @@ static void session_judge_connect(struct session *session, struct span target)
 	struct span name = {host->text, host->length};
 	const struct route *route = session->tunnel_route = route_find_connect(config, name);
 	enum refusal_code code = destination_judge(host, true, route_names_host(config, name));
-	if (code != REFUSAL_NONE) {
-		session_refuse_connect(session, code, NULL);
-		return;
-	}
-	if (route && route->action == ROUTE_DENY) {
-		session_refuse_connect(session, REFUSAL_ROUTE_DENIED, NULL);
-		return;
-	}
-	if (config->mode == MODE_STRICT && !route_covers_host(config, name)) {
-		session_refuse_connect(session, REFUSAL_UNNAMED_HOST, NULL);
-		return;
-	}
 	struct gate gate;
 	gate_open(&gate, worker->scanner, config, route, name);
 	gate_url(&gate, target);
-	if (gate_verdict(&gate) == VERDICT_BLOCK)
-		session_refuse_connect(session,
-			gate.findings.unscannable ? REFUSAL_UNSCANNABLE : REFUSAL_RULE_MATCH, &gate.findings);
+	if (code == REFUSAL_NONE && route && route->action == ROUTE_DENY)
+		code = REFUSAL_ROUTE_DENIED;
+	if (code == REFUSAL_NONE && config->mode == MODE_STRICT && !route_covers_host(config, name))
+		code = REFUSAL_UNNAMED_HOST;
+	if (code == REFUSAL_NONE && gate_verdict(&gate) == VERDICT_BLOCK)
+		code = gate.findings.unscannable ? REFUSAL_UNSCANNABLE : REFUSAL_RULE_MATCH;
+	session->tunnel_refusal.code = code;
+	session_keep_findings(session, &gate.findings);
 	gate_release(&gate);
 }
 
@@ -215,6 +225,7 @@ static void session_connect(struct session *session, const struct http1_head *he
 		exchange_begin_refused(session, &refusal);
 		return;
 	}
+	session_forget_tunnel(session); /* of one that was spliced and did not come about */
 	session->tunnel = authority;
 	session->tunnel_began_ms = loop_now_ms();
 	session->intercept.on_leaf = on_leaf;
@@ -252,12 +263,18 @@ static void session_take_bad_head(struct session *session, enum http1_error erro
 	exchange_begin_refused(session, &refusal);
 }
 
+/* An agent that reads no answers gets no further ones: they would pile up. */
+static bool session_is_behind(const struct session *session)
+{
+	return channel_output_size(session->agent) > EXCHANGE_OUTPUT_LOW;
+}
+
 /* Look at the input once. What is begun here may have ended, and the session with it, when this returns. */
 static void session_step(struct session *session)
 {
 	struct evbuffer *input = channel_input(session->agent);
 	size_t n = evbuffer_get_length(input);
-	if (session->state != SESSION_HEAD)
+	if (session->state != SESSION_HEAD || session_is_behind(session))
 		return;
 	if (n == 0) {
 		if (channel_input_ended(session->agent) || session->worker->draining)
@@ -322,9 +339,9 @@ static void session_check_server_name(struct session *session)
 		return;
 	enum intercept_name name = intercept_check_name(channel_ssl(session->agent), &session->tunnel.host);
 	if (name == INTERCEPT_NAME_OTHER)
-		session_refuse_connect(session, REFUSAL_HOST_MISMATCH, NULL);
+		session->tunnel_refusal.code = REFUSAL_HOST_MISMATCH;
 	else if (name == INTERCEPT_NAME_MISSING && session->tunnel.host.form == HOST_NAME)
-		session_refuse_connect(session, REFUSAL_NO_SNI, NULL);
+		session->tunnel_refusal.code = REFUSAL_NO_SNI;
 }
 
 static void on_session_open(struct channel *agent, void *arg)
@@ -355,6 +372,7 @@ static void on_session_end(struct channel *agent, enum channel_end end, void *ar
 
 static const struct channel_callbacks session_callbacks = {
 	.on_input = on_session_input,
+	.on_output_drained = on_session_input,
 	.on_open = on_session_open,
 	.on_end = on_session_end,
 };

@@ -42,6 +42,17 @@ static enum refusal_code target_in_tunnel(const struct http1_head *head, const s
 	return REFUSAL_NONE;
 }
 
+/* The authority in an absolute URL that was parsed before. */
+static struct span named_in_url(struct span url)
+{
+	const char *begin = memmem(url.p, url.n, "://", 3), *end = url.p + url.n;
+	if (!begin)
+		return (struct span){NULL, 0};
+	begin += 3;
+	const char *path = memchr(begin, '/', (size_t)(end - begin));
+	return (struct span){begin, (size_t)((path ? path : end) - begin)};
+}
+
 /* RFC 9112 3.2.4: OPTIONS without a path asks about the whole server, not about "/". */
 static struct span target_path(struct span method, struct span path)
 {
@@ -67,6 +78,7 @@ static enum refusal_code target_absolute(
 	*out = (struct target){
 		.tls = url.scheme == URL_HTTPS,
 		.authority = url.authority,
+		.named = named_in_url(head->target),
 		.path = target_path(head->method, url.target),
 		.host_rewritten = !authority_equals(&host, &url.authority),
 	};
@@ -79,16 +91,28 @@ enum refusal_code target_resolve(const struct http1_head *head, const struct aut
 	return tunnel ? target_in_tunnel(head, tunnel, out, refusal) : target_absolute(head, out, refusal);
 }
 
+struct span target_named_by_connect(struct span connect_target)
+{
+	static const char port[] = ":443";
+	size_t n = sizeof(port) - 1;
+	if (connect_target.n > n && memcmp(connect_target.p + connect_target.n - n, port, n) == 0)
+		connect_target.n -= n;
+	return connect_target;
+}
+
 size_t target_url(const struct target *target, char *out, size_t room)
 {
-	char authority[AUTHORITY_TEXT_SIZE];
+	char text[AUTHORITY_TEXT_SIZE];
 	struct span scheme = target->tls ? SPAN("https://") : SPAN("http://");
-	size_t n = authority_format(&target->authority, target->tls ? HTTPS_PORT : HTTP_PORT, authority);
-	size_t size = scheme.n + n + target->path.n;
+	struct span authority = target->named;
+	if (authority.n == 0)
+		authority = (struct span){text,
+			authority_format(&target->authority, target->tls ? HTTPS_PORT : HTTP_PORT, text)};
+	size_t n = authority.n, size = scheme.n + n + target->path.n;
 	if (size > room)
 		return size;
 	memcpy(out, scheme.p, scheme.n);
-	memcpy(out + scheme.n, authority, n);
+	memcpy(out + scheme.n, authority.p, n);
 	if (target->path.n > 0) /* none: CONNECT */
 		memcpy(out + scheme.n + n, target->path.p, target->path.n);
 	return size;

@@ -75,7 +75,7 @@ static void worker_pause_accepting(struct worker *worker)
 
 static bool worker_is_full(const struct worker *worker)
 {
-	return atomic_load(&worker->proxy->connections) >= worker->proxy->config->max_connections;
+	return atomic_load(&worker->proxy->connections) >= worker->proxy->max_connections;
 }
 
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)

@@ -36,6 +36,7 @@ struct proxy {
 	uint64_t id_prefix; /* random, for request ids */
 	struct worker *workers;
 	unsigned worker_count;
+	uint64_t max_connections;     /* as configured, and as descriptors allow */
 	_Atomic uint64_t connections; /* of agents, open now */
 	_Atomic uint64_t held_bytes;  /* in all bodies that wait whole or wait for their scan */
 	_Atomic unsigned drained;     /* workers that have nothing left to do */

@@ -62,6 +62,16 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* Any name will do here; what it has to be is checked after the handshake. Without a callback OpenSSL would not
+ * keep the name of a TLS 1.2 session, and a resumed one would seem to have none. */
+static int on_server_name(SSL *ssl, int *alert, void *arg)
+{
+	(void)ssl;
+	(void)alert;
+	(void)arg;
+	return SSL_TLSEXT_ERR_OK;
+}
+
 SSL_CTX *intercept_ctx_new(void)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -80,6 +90,7 @@ SSL_CTX *intercept_ctx_new(void)
 	SSL_CTX_set_num_tickets(ctx, 1);
 	SSL_CTX_set_cert_cb(ctx, on_certificate_needed, NULL);
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	return ctx;
 }
 

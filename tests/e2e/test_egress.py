@@ -793,7 +793,7 @@ class TestLosses(Case):
                 self.assertTrue(gone.wait(3))
                 record = egress.events("hop_aborted")[0]
                 self.assertEqual({k: v for k, v in record.items() if k != "time"},
-                                 {"event": "hop_aborted", "request": "req-1", "method": "POST", "scheme": "https", "host": HOST, "port": 443})
+                                 {"event": "hop_aborted", "request": "req-1"})
                 self.assertRegex(record["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
     def test_lost_before_the_origin_was_reached(self) -> None:
@@ -849,7 +849,7 @@ class TestLosses(Case):
             egress.get(f"{PLAIN}/", wire=egress.connect(1))
         egress.order(ABORT)
         self.assertEqual(egress.wait(5), 0)
-        self.assertEqual({r["method"] for r in egress.events("hop_aborted", 2)}, {"GET", "CONNECT"})
+        self.assertEqual(len(egress.events("hop_aborted", 2)), 2)
         for wire in (websocket, tunnel):
             self.assertTrue(wire.ended())
 
