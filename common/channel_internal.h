@@ -23,7 +23,9 @@ struct channel {
 	unsigned read_timeout_ms, write_timeout_ms;
 	long long last_read_ms, last_write_ms, timer_due_ms;
 	uint64_t bytes_read, bytes_written;
-	uint64_t linger_from; /* bytes_read when lingering began */
+	uint64_t linger_from; /* bytes_read when lingering began, */
+	uint64_t linger_seen; /* and when its clock last rang */
+	unsigned linger_turns;
 
 	/* TLS */
 	SSL *ssl;

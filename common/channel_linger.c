@@ -1,17 +1,17 @@
 /*
  * The last words: a refusal has to reach a client that is still sending. A socket that is closed with unread
  * input answers with a reset, which may overtake what was sent (RFC 9112 9.6); so the input is read and
- * dropped for a while first, bounded in time and octets. The clock starts when all is sent: who reads slowly
- * but reads has the write timeout, as before.
+ * dropped for a while first, bounded in time and octets. Most clients read no answer before they have sent
+ * all, so a client that goes on sending has longer than one that is silent. The clock starts when all is
+ * sent: who reads slowly but reads has the write timeout, as before.
  */
 #include "common/channel_internal.h"
 
 #include "common/loop.h"
 
-#define LINGER_MS 2000
-/* Most clients read no answer before they have sent all: a large upload that is refused is taken as long as the
- * clock allows. */
-#define LINGER_BYTES (256 * 1024 * 1024)
+#define LINGER_MS 2000 /* of silence */
+#define LINGER_TURNS 15
+#define LINGER_BYTES (64 * 1024 * 1024)
 
 /* Nothing is left to send; nothing more will come, or too much of it did. */
 static bool linger_is_over(struct channel *channel)
@@ -22,20 +22,30 @@ static bool linger_is_over(struct channel *channel)
 	return channel_output_size(channel) == 0 && (channel->input_ended || flooded);
 }
 
+static void linger_wait(struct channel *channel)
+{
+	channel->linger_seen = channel->bytes_read;
+	event_add(&channel->timer, &(struct timeval){LINGER_MS / 1000, LINGER_MS % 1000 * 1000});
+}
+
 static void on_linger_timer(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	channel_fail(arg, CHANNEL_LINGERED);
+	struct channel *channel = arg;
+	if (channel->bytes_read == channel->linger_seen || ++channel->linger_turns == LINGER_TURNS)
+		channel_fail(channel, CHANNEL_LINGERED);
+	else
+		linger_wait(channel);
 }
 
-/* All is sent: from here on the peer has LINGER_MS to close. The timer serves no timeouts any more. */
+/* All is sent. The timer serves no timeouts any more. */
 static void linger_start_clock(struct channel *channel)
 {
 	channel->read_timeout_ms = channel->write_timeout_ms = 0;
 	event_del(&channel->timer);
 	event_assign(&channel->timer, channel->base, -1, 0, on_linger_timer, channel);
-	event_add(&channel->timer, &(struct timeval){LINGER_MS / 1000, LINGER_MS % 1000 * 1000});
+	linger_wait(channel);
 }
 
 static void on_linger_input(struct channel *channel, void *arg)

@@ -217,7 +217,7 @@ class TestBrokenOff(ProductCase):
 
     def test_a_slow_origin_holds_the_agent_back(self) -> None:
         def slow(exchange: Exchange) -> None:
-            time.sleep(1.5)
+            time.sleep(5)  # longer than the agent waits: what is taken after the refusal is read and dropped
             exchange.reset()
 
         self.origin.on("/slow", slow)

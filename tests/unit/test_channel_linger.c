@@ -4,7 +4,7 @@
  */
 #include "channel_owner.h"
 
-enum { LINGER_BYTES = 4 * 1024 * 1024 };
+enum { LINGER_BYTES = 64 * 1024 * 1024 };
 
 static void with_nothing_to_wait_for_it_does_not_linger(void **state)
 {
