@@ -37,6 +37,7 @@ static void exchange_free(struct exchange *exchange)
 	if (exchange->tunnelled)
 		event_del(&exchange->tunnel.idle_timer);
 	exchange_websocket_release(exchange);
+	exchange_response_release(exchange);
 	if (request->pending) {
 		worker_hold(exchange->worker, -(int64_t)request->held);
 		evbuffer_free(request->pending);
@@ -176,8 +177,7 @@ static bool exchange_admit_tunnel(struct exchange *exchange)
 	exchange->target.authority = session->tunnel;
 	exchange->url = session->tunnel_url ? strdup(session->tunnel_url) : NULL;
 	exchange->url_size = exchange->url ? strlen(exchange->url) : 0;
-	if (session->tunnel_findings)
-		exchange->gate.findings = *session->tunnel_findings;
+	gate_url(&exchange->gate, (struct span){exchange->url, exchange->url_size});
 	return false;
 }
 
@@ -279,7 +279,10 @@ void exchange_begin_splice(struct session *session, const struct http1_head *hea
 		exchange->target.named = target_named_by_connect(span_of(session->tunnel_url));
 	exchange->request.received = true;
 	exchange->request.continue_sent = true;
-	bool ok = exchange_admit_now(exchange) && exchange_keep_url(exchange);
+	bool ok = exchange_keep_url(exchange);
+	gate_open(&exchange->gate, worker->scanner, worker->proxy->config, route, exchange_host(exchange));
+	gate_url(&exchange->gate, (struct span){exchange->url, exchange->url_size});
+	ok = ok && exchange_admit_now(exchange);
 	size_t size = forward_connect(authority, worker->proxy->start.capability, exchange->id,
 		worker->scratch, sizeof(worker->scratch));
 	exchange->hop_head = ok ? malloc(size) : NULL;
@@ -291,9 +294,6 @@ void exchange_begin_splice(struct session *session, const struct http1_head *hea
 	}
 	memcpy(exchange->hop_head, worker->scratch, size);
 	exchange->hop_head_size = size;
-	gate_open(&exchange->gate, worker->scanner, worker->proxy->config, route, exchange_host(exchange));
-	if (session->tunnel_findings)
-		exchange->gate.findings = *session->tunnel_findings;
 	exchange_request_start(exchange);
 }
 
@@ -338,7 +338,8 @@ void exchange_refuse(struct exchange *exchange, const struct refusal *refusal)
 	}
 	struct refusal_context context = {
 		.request_id = exchange->id,
-		.findings = &exchange->gate.findings,
+		.findings = exchange->response.gated ? &exchange->response.gate.findings
+						     : &exchange->gate.findings,
 		.route = exchange->route && exchange->route->name ? span_of(exchange->route->name)
 								  : (struct span){NULL, 0},
 		.head_request = exchange->head_request,

@@ -46,13 +46,24 @@ struct exchange_response {
 	uint64_t left;
 	struct http1_chunked chunked;
 	bool in_trailers;
+	size_t trailers_size; /* in the worker's scratch, within one step */
 	size_t seen;
 	unsigned status;
 	bool begun; /* octets of it went to the agent */
 	bool chunk_to_agent;
 	bool hop_keep_alive;
-	uint64_t body_bytes;
+	uint64_t body_bytes; /* that came */
 	long long first_ms;
+	/* what comes back is held against the rules for responses */
+	struct gate gate;
+	bool gated;   /* the gate is open */
+	bool holding; /* it waits whole, its head too */
+	char *head;   /* owned; rendered, not yet put out */
+	size_t head_size;
+	struct evbuffer *pending; /* octets of the body that wait for that */
+	size_t held;		  /* of them, counted in the worker's memory */
+	uint64_t released;	  /* moved to the agent */
+	struct event hold_timer;
 };
 
 /* After the switch: both directions until both have ended. */
@@ -136,6 +147,7 @@ bool exchange_request_step(struct exchange *exchange);
 bool exchange_request_open_hop(struct exchange *exchange);
 void exchange_request_release(struct exchange *exchange);
 bool exchange_response_step(struct exchange *exchange);
+void exchange_response_release(struct exchange *exchange);
 /* Always false: the tunnel goes on by itself, or is over. */
 bool exchange_tunnel_start(struct exchange *exchange);
 /* A WebSocket's two directions, one step of each. */

@@ -34,8 +34,8 @@ static enum audit_tls exchange_tls(const struct exchange *exchange)
 	return AUDIT_TLS_PLAIN;
 }
 
-/* A refusal by policy or by pipelock's own state blocks, whatever the rules said; what failed behind the proxy
- * was allowed. */
+/* A refusal by policy or by pipelock's own state blocks, whatever the rules said; what failed behind the
+ * proxy was allowed. */
 static enum verdict exchange_verdict(const struct exchange *exchange)
 {
 	if (exchange->refusal.code != REFUSAL_NONE &&
@@ -43,7 +43,9 @@ static enum verdict exchange_verdict(const struct exchange *exchange)
 		return VERDICT_BLOCK;
 	if (exchange->refusal.code != REFUSAL_NONE && !exchange->gate.scanner)
 		return VERDICT_BLOCK;
-	return gate_verdict(&exchange->gate);
+	enum verdict verdict = gate_verdict(&exchange->gate);
+	return exchange->response.gated ? verdict_stricter(verdict, gate_verdict(&exchange->response.gate))
+					: verdict;
 }
 
 static const char *exchange_code(const struct exchange *exchange, const char *code)
@@ -80,6 +82,9 @@ bool exchange_record(struct exchange *exchange, const char *name, const char *co
 {
 	const struct exchange_response *response = &exchange->response;
 	bool refused = exchange->refusal.code != REFUSAL_NONE && !response->begun;
+	struct findings all = exchange->gate.findings;
+	if (response->gated)
+		findings_append(&all, &response->gate.findings);
 	struct audit_event event = {
 		.time_ms = exchange_time_ms(&exchange->began),
 		.event = name,
@@ -91,14 +96,14 @@ bool exchange_record(struct exchange *exchange, const char *name, const char *co
 		.has_verdict = true,
 		.verdict = exchange_verdict(exchange),
 		.code = exchange_code(exchange, code),
-		.findings = &exchange->gate.findings,
+		.findings = &all,
 		.tls = exchange_tls(exchange),
 		.status = refused ? refusal_status(&exchange->refusal) : response->status,
 		.has_traffic = true,
-		.request_bytes = exchange->tunnelled ? exchange->tunnel.to_origin
-						     : exchange->request.body_bytes,
+		.request_bytes =
+			exchange->tunnelled ? exchange->tunnel.to_origin : exchange->request.body_bytes,
 		.response_bytes = exchange->tunnelled ? exchange->tunnel.to_agent : response->body_bytes,
-		.scanned_bytes = exchange->gate.scanned_bytes,
+		.scanned_bytes = exchange->gate.scanned_bytes + response->gate.scanned_bytes,
 		.duration_ms = (uint64_t)(loop_now_ms() - exchange->began_ms),
 		.has_first_byte = response->begun,
 		.ttfb_ms = response->begun ? (uint64_t)(response->first_ms - exchange->began_ms) : 0,

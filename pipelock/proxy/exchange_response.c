@@ -6,20 +6,25 @@
 #include "pipelock/proxy/exchange.h"
 
 #include "common/buffer.h"
-
 #include "pipelock/proxy/forward.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+static bool exchange_check_response(struct exchange *exchange);
+
 /* ---- failures behind the proxy */
 
 static bool exchange_hop_lost(struct exchange *exchange)
 {
-	if (exchange->response.begun)
+	if (exchange->response.begun) {
 		exchange_cut(exchange, "origin_truncated");
-	else
-		exchange_refuse_code(exchange, REFUSAL_EGRESS_LOST);
+		return false;
+	}
+	struct refusal refusal = {.code = REFUSAL_EGRESS_LOST};
+	if (exchange->response.status != 0) /* its head came, and waits for a body that will not be whole */
+		refusal = (struct refusal){.code = REFUSAL_HOP, .failure = HOP_ORIGIN_CLOSED};
+	exchange_refuse(exchange, &refusal);
 	return false;
 }
 
@@ -54,14 +59,11 @@ static bool exchange_hop_failed(
 
 /* ---- head */
 
-static bool exchange_put_head(
+static size_t exchange_render_head(
 	struct exchange *exchange, const struct http1_head *head, const struct forward_response *how)
 {
 	struct worker *worker = exchange->worker;
-	size_t size = forward_response(head, how, worker->scratch, sizeof(worker->scratch));
-	if (size == 0 || evbuffer_add(channel_output(exchange->session->agent), worker->scratch, size) != 0)
-		return exchange_hop_malformed(exchange);
-	return true;
+	return forward_response(head, how, worker->scratch, sizeof(worker->scratch));
 }
 
 /* 1xx: passed on, but 100, which we have said ourselves if it was asked for, and never to HTTP/1.0 (RFC
@@ -69,11 +71,70 @@ static bool exchange_put_head(
 static bool exchange_take_interim(struct exchange *exchange, const struct http1_head *head)
 {
 	struct forward_response how = {.framing = HTTP1_NO_BODY, .keep_alive = true};
-	if (head->status != 100 && !exchange->http10 && !exchange_put_head(exchange, head, &how))
-		return false;
+	if (head->status != 100 && !exchange->http10) {
+		size_t size = exchange_render_head(exchange, head, &how);
+		if (size == 0)
+			return exchange_hop_malformed(exchange);
+		evbuffer_add(channel_output(exchange->session->agent), exchange->worker->scratch, size);
+	}
 	evbuffer_drain(channel_input(exchange->hop), head->size);
 	channel_flush(exchange->session->agent);
 	return true;
+}
+
+/* It goes out when the body may: at once, or when that was held against the rules as a whole. */
+static bool exchange_keep_head(
+	struct exchange *exchange, const struct http1_head *head, const struct forward_response *how)
+{
+	struct exchange_response *response = &exchange->response;
+	size_t size = exchange_render_head(exchange, head, how);
+	if (size == 0)
+		return exchange_hop_malformed(exchange);
+	response->head = malloc(size);
+	if (!response->head) {
+		exchange_refuse_code(exchange, REFUSAL_OVERLOADED);
+		return false;
+	}
+	memcpy(response->head, exchange->worker->scratch, size);
+	response->head_size = size;
+	return true;
+}
+
+static void exchange_put_kept_head(struct exchange *exchange)
+{
+	struct exchange_response *response = &exchange->response;
+	if (!response->head)
+		return;
+	evbuffer_add(channel_output(exchange->session->agent), response->head, response->head_size);
+	free(response->head);
+	response->head = NULL;
+	response->begun = true;
+}
+
+static void on_response_hold_over(evutil_socket_t fd, short what, void *arg);
+
+/* A body that is told to be short waits whole, so that what must not come in can be refused in words; any
+ * other streams. */
+static bool exchange_open_response_gate(struct exchange *exchange, const struct http1_head *head)
+{
+	struct exchange_response *response = &exchange->response;
+	const struct config *config = exchange->worker->proxy->config;
+	response->pending = evbuffer_new();
+	if (!response->pending) {
+		exchange_refuse_code(exchange, REFUSAL_OVERLOADED);
+		return false;
+	}
+	gate_open(
+		&response->gate, exchange->worker->scanner, config, exchange->route, exchange_host(exchange));
+	gate_body_begin(&response->gate, SCAN_RESPONSE, head);
+	response->gated = true;
+	response->holding = gate_body_is_scanned(&response->gate) && head->framing == HTTP1_LENGTH &&
+			    head->length <= config->hold_bytes && !worker_memory_is_short(exchange->worker);
+	event_assign(&response->hold_timer, exchange->worker->base, -1, 0, on_response_hold_over, exchange);
+	if (response->holding)
+		event_add(&response->hold_timer, &(struct timeval){(time_t)(config->hold_time_ms / 1000),
+							 (suseconds_t)(config->hold_time_ms % 1000 * 1000)});
+	return exchange_check_response(exchange);
 }
 
 static bool exchange_take_final_head(struct exchange *exchange, const struct http1_head *head)
@@ -100,15 +161,17 @@ static bool exchange_take_final_head(struct exchange *exchange, const struct htt
 		.keep_alive = exchange->keep_alive || switched,
 		.upgrade = head->status == 101,
 	};
-	if (!exchange_put_head(exchange, head, &how))
+	if (!exchange_keep_head(exchange, head, &how))
 		return false;
-	response->begun = true;
-	evbuffer_drain(channel_input(exchange->hop), head->size);
-	if (switched)
-		return exchange_tunnel_start(exchange);
 	bool empty = head->framing == HTTP1_NO_BODY || (head->framing == HTTP1_LENGTH && head->length == 0);
 	response->state = empty ? RESPONSE_DONE : RESPONSE_BODY;
-	return true;
+	bool begun = empty || exchange_open_response_gate(exchange, head);
+	evbuffer_drain(channel_input(exchange->hop), head->size);
+	if (!begun)
+		return false;
+	if (!response->holding)
+		exchange_put_kept_head(exchange);
+	return !switched || exchange_tunnel_start(exchange);
 }
 
 /* false: the exchange is gone or has become a tunnel. */
@@ -142,24 +205,39 @@ static bool exchange_take_response_head(struct exchange *exchange, bool *more)
 	return exchange_take_final_head(exchange, &head);
 }
 
-/* ---- body */
+/* ---- body: hop -> framing -> gate -> pending -> agent */
 
-static void exchange_pump_sized(struct exchange *exchange, struct evbuffer *input, struct evbuffer *output)
+static void exchange_count_response(struct exchange *exchange, size_t n)
 {
-	struct exchange_response *response = &exchange->response;
-	size_t n = evbuffer_get_length(input);
-	n = n < response->left ? n : (size_t)response->left;
-	buffer_move(input, output, n);
-	response->left -= n;
-	response->body_bytes += n;
-	if (response->left == 0)
-		response->state = RESPONSE_DONE;
+	exchange->response.body_bytes += n;
+	exchange->response.held += n;
+	worker_hold(exchange->worker, (int64_t)n);
 }
 
-static bool exchange_pump_trailers(struct exchange *exchange, struct evbuffer *input, struct evbuffer *output)
+/* false: the exchange is gone. */
+static bool exchange_take_sized_response(struct exchange *exchange, struct evbuffer *input)
 {
 	struct exchange_response *response = &exchange->response;
-	struct worker *worker = exchange->worker;
+	struct evbuffer_iovec piece;
+	while (response->left > 0 && evbuffer_peek(input, -1, NULL, &piece, 1) > 0 && piece.iov_len > 0) {
+		size_t n = piece.iov_len < response->left ? piece.iov_len : (size_t)response->left;
+		response->left -= n;
+		gate_body(&response->gate, (struct span){piece.iov_base, n}, response->left == 0);
+		if (buffer_move(input, response->pending, n) != 0) {
+			exchange_cut(exchange, "overloaded");
+			return false;
+		}
+		exchange_count_response(exchange, n);
+	}
+	if (response->left == 0)
+		response->state = RESPONSE_DONE;
+	return true;
+}
+
+/* The last chunk and the trailers go behind what is released. */
+static bool exchange_take_response_trailers(struct exchange *exchange, struct evbuffer *input)
+{
+	struct exchange_response *response = &exchange->response;
 	struct http1_head trailers;
 	enum http1_error error = HTTP1_OK;
 	size_t n = evbuffer_get_length(input);
@@ -171,27 +249,15 @@ static bool exchange_pump_trailers(struct exchange *exchange, struct evbuffer *i
 		return true;
 	if (result == HTTP1_BAD)
 		return exchange_hop_malformed(exchange);
-	if (response->chunk_to_agent) {
-		size_t size = forward_trailers(&trailers, worker->scratch, sizeof(worker->scratch));
-		evbuffer_add(output, "0\r\n", 3);
-		evbuffer_add(output, worker->scratch, size);
-	}
+	response->trailers_size =
+		forward_trailers(&trailers, exchange->worker->scratch, sizeof(exchange->worker->scratch));
 	evbuffer_drain(input, trailers.size);
+	gate_body(&response->gate, (struct span){NULL, 0}, true);
 	response->state = RESPONSE_DONE;
 	return true;
 }
 
-static void exchange_put_chunk(struct exchange *exchange, struct evbuffer *output, struct span data)
-{
-	if (exchange->response.chunk_to_agent)
-		evbuffer_add_printf(output, "%zx\r\n", data.n);
-	evbuffer_add(output, data.p, data.n);
-	if (exchange->response.chunk_to_agent)
-		evbuffer_add(output, "\r\n", 2);
-	exchange->response.body_bytes += data.n;
-}
-
-static bool exchange_pump_chunks(struct exchange *exchange, struct evbuffer *input, struct evbuffer *output)
+static bool exchange_take_chunked_response(struct exchange *exchange, struct evbuffer *input)
 {
 	struct exchange_response *response = &exchange->response;
 	struct evbuffer_iovec piece;
@@ -203,27 +269,100 @@ static bool exchange_pump_chunks(struct exchange *exchange, struct evbuffer *inp
 			&response->chunked, piece.iov_base, piece.iov_len, &used, &data, &error);
 		if (event == HTTP1_CHUNK_BAD)
 			return exchange_hop_malformed(exchange);
-		if (event == HTTP1_CHUNK_DATA)
-			exchange_put_chunk(exchange, output, data);
+		if (event == HTTP1_CHUNK_DATA) {
+			gate_body(&response->gate, data, false);
+			evbuffer_add(response->pending, data.p, data.n);
+			exchange_count_response(exchange, data.n);
+		}
 		response->in_trailers = event == HTTP1_CHUNK_TRAILERS;
 		evbuffer_drain(input, used);
 	}
-	return response->in_trailers ? exchange_pump_trailers(exchange, input, output) : true;
+	return response->in_trailers ? exchange_take_response_trailers(exchange, input) : true;
+}
+
+/* What the rules say of what came. false: the exchange is gone. */
+static bool exchange_check_response(struct exchange *exchange)
+{
+	struct exchange_response *response = &exchange->response;
+	if (gate_verdict(&response->gate) != VERDICT_BLOCK)
+		return true;
+	struct refusal refusal = {
+		.code = response->gate.findings.unscannable ? REFUSAL_UNSCANNABLE : REFUSAL_RULE_MATCH};
+	free(response->head);
+	response->head = NULL;
+	exchange_refuse(exchange, &refusal);
+	return false;
+}
+
+static void exchange_release_response(struct exchange *exchange)
+{
+	struct exchange_response *response = &exchange->response;
+	struct evbuffer *output = channel_output(exchange->session->agent);
+	uint64_t safe = response->gated ? gate_body_safe(&response->gate) : 0;
+	size_t n = safe > response->released ? (size_t)(safe - response->released) : 0;
+	if (response->holding && response->state != RESPONSE_DONE)
+		return;
+	exchange_put_kept_head(exchange);
+	if (n > 0) {
+		if (response->chunk_to_agent)
+			evbuffer_add_printf(output, "%zx\r\n", n);
+		buffer_move(response->pending, output, n);
+		if (response->chunk_to_agent)
+			evbuffer_add(output, "\r\n", 2);
+		response->released += n;
+		response->held -= n;
+		worker_hold(exchange->worker, -(int64_t)n);
+	}
+	if (response->state == RESPONSE_DONE && response->in_trailers && response->chunk_to_agent) {
+		evbuffer_add(output, "0\r\n", 3);
+		evbuffer_add(output, exchange->worker->scratch, response->trailers_size);
+	}
+}
+
+static void on_response_hold_over(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	struct exchange *exchange = arg;
+	exchange->response.holding = false;
+	exchange_release_response(exchange);
+	channel_flush(exchange->session->agent);
 }
 
 static bool exchange_pump(struct exchange *exchange)
 {
+	struct exchange_response *response = &exchange->response;
 	struct channel *agent = exchange->session->agent;
 	struct evbuffer *input = channel_input(exchange->hop);
-	if (exchange->response.framing == HTTP1_LENGTH)
-		exchange_pump_sized(exchange, input, channel_output(agent));
-	else if (!exchange_pump_chunks(exchange, input, channel_output(agent)))
+	bool taken = response->framing == HTTP1_LENGTH ? exchange_take_sized_response(exchange, input)
+						       : exchange_take_chunked_response(exchange, input);
+	if (!taken || !exchange_check_response(exchange))
 		return false;
-	if (exchange->response.state == RESPONSE_DONE)
+	/* A gate that holds back the end of a whole body without a reason is not believed. */
+	if (response->state == RESPONSE_DONE && gate_body_safe(&response->gate) != response->body_bytes) {
+		gate_doubt(&response->gate, SCAN_RESPONSE, "its end was not scanned");
+		if (!exchange_check_response(exchange))
+			return false;
+	}
+	exchange_release_response(exchange);
+	if (response->state == RESPONSE_DONE)
 		return true; /* flushed when the record is kept */
 	channel_flush(agent);
 	channel_enable_reading(exchange->hop, channel_output_size(agent) <= EXCHANGE_OUTPUT_HIGH);
 	return true;
+}
+
+void exchange_response_release(struct exchange *exchange)
+{
+	struct exchange_response *response = &exchange->response;
+	if (response->gated) {
+		event_del(&response->hold_timer);
+		gate_release(&response->gate);
+	}
+	worker_hold(exchange->worker, -(int64_t)response->held);
+	if (response->pending)
+		evbuffer_free(response->pending);
+	free(response->head);
 }
 
 bool exchange_response_step(struct exchange *exchange)
@@ -235,6 +374,7 @@ bool exchange_response_step(struct exchange *exchange)
 	if (exchange->response.state == RESPONSE_BODY && !exchange_pump(exchange))
 		return false;
 	if (exchange->response.state == RESPONSE_DONE) {
+		exchange_put_kept_head(exchange);
 		exchange_complete(exchange);
 		return false;
 	}

@@ -70,7 +70,8 @@ static void tunnel_step(struct exchange *exchange)
 	if (!tunnel_move(exchange))
 		return;
 	/* Half a message is no message. */
-	if (exchange->tunnel.relay && channel_input_ended(agent) && !relay_at_boundary(exchange->tunnel.relay)) {
+	if (exchange->tunnel.relay && channel_input_ended(agent) &&
+		!relay_at_boundary(exchange->tunnel.relay)) {
 		exchange_end_tunnel(exchange, "client_closed");
 		return;
 	}

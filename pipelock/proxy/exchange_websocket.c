@@ -79,8 +79,8 @@ static bool websocket_check(struct exchange *exchange, enum relay_result result)
 		return websocket_end(exchange, WEBSOCKET_PROTOCOL_ERROR,
 			(struct refusal){.code = REFUSAL_WEBSOCKET, .detail = relay_error(relay)});
 	if (result == RELAY_NO_MEMORY)
-		return websocket_end(exchange, WEBSOCKET_POLICY_VIOLATION,
-			(struct refusal){.code = REFUSAL_OVERLOADED});
+		return websocket_end(
+			exchange, WEBSOCKET_POLICY_VIOLATION, (struct refusal){.code = REFUSAL_OVERLOADED});
 	return true;
 }
 

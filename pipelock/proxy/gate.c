@@ -138,6 +138,11 @@ uint64_t gate_body_safe(const struct gate *gate)
 	return gate->body ? scan_stream_safe(gate->body) : 0;
 }
 
+bool gate_body_is_scanned(const struct gate *gate)
+{
+	return gate->body && scan_stream_is_needed(gate->body);
+}
+
 void gate_body_urge(struct gate *gate)
 {
 	if (gate->body)

@@ -39,7 +39,11 @@ void gate_body(struct gate *gate, struct span octets, bool last);
 /* Of the octets of the body fed so far, how many may leave. */
 uint64_t gate_body_safe(const struct gate *gate);
 
-/* The other side may wait for octets that are held back: let those go that only could begin something encoded. */
+/* Does any rule look at the body? */
+bool gate_body_is_scanned(const struct gate *gate);
+
+/* The other side may wait for octets that are held back: let those go that only could begin something
+ * encoded. */
 void gate_body_urge(struct gate *gate);
 
 /* Something of this part was not scanned as a whole; `why` is static. The first reason stays. */

@@ -1,7 +1,7 @@
 /*
- * What waits is kept as it came, with a list of segments beside it that says how much of it is content (of the
- * message) and how much is frame. Content leaves when the gate calls it safe; a frame's head, or a control
- * frame between fragments, leaves with what stands before it, once it is whole and was scanned.
+ * What waits is kept as it came, with a list of segments beside it that says how much of it is content (of
+ * the message) and how much is frame. Content leaves when the gate calls it safe; a frame's head, or a
+ * control frame between fragments, leaves with what stands before it, once it is whole and was scanned.
  */
 #include "pipelock/proxy/relay.h"
 
@@ -27,9 +27,9 @@ struct relay {
 	struct segment *segments;
 	size_t first, count, room; /* segments[first .. count) wait */
 	size_t whole_from;	   /* segments before this one are of earlier messages */
-	size_t unfinished;	   /* octets of a head or of a control frame that is not whole; in no segment */
-	uint64_t content;	   /* of the message, taken so far */
-	uint64_t left;		   /* of it, moved on */
+	size_t unfinished; /* octets of a head or of a control frame that is not whole; in no segment */
+	uint64_t content;  /* of the message, taken so far */
+	uint64_t left;	   /* of it, moved on */
 	bool in_message, streaming;
 	char unmasked[UNMASK_BYTES];
 };
@@ -243,9 +243,11 @@ int relay_release(struct relay *relay, const struct gate *gate, struct evbuffer 
 {
 	if (relay->in_message && relay->content > relay->hold_bytes)
 		relay->streaming = true;
-	/* Of a message that waits whole nothing goes, its first head included, but all that stands before it. */
-	size_t n = relay_holds_whole(relay) ? relay_advance_to(relay, relay->whole_from)
-					    : relay_advance(relay, relay->in_message ? gate_body_safe(gate) : 0);
+	/* Of a message that waits whole nothing goes, its first head included, but all that stands before it.
+	 */
+	size_t n = relay_holds_whole(relay)
+			   ? relay_advance_to(relay, relay->whole_from)
+			   : relay_advance(relay, relay->in_message ? gate_body_safe(gate) : 0);
 	return buffer_move(relay->pending, out, n);
 }
 

@@ -139,8 +139,8 @@ void session_new(struct worker *worker, int fd, const struct sockaddr *peer)
 
 /* ---- CONNECT */
 
-/* Whatever becomes of the tunnel: the log masks what they found. Without memory for them nothing is told of the
- * host. */
+/* Whatever becomes of the tunnel: the log masks what they found. Without memory for them nothing is told of
+ * the host. */
 static void session_keep_findings(struct session *session, const struct findings *findings)
 {
 	if (findings->count == 0 && !findings->unscannable && findings->dropped == 0)
@@ -207,7 +207,8 @@ static void on_leaf(void *arg)
 	channel_resume_handshake(session->agent);
 }
 
-/* RFC 9112 3.2.3: Host repeats the target. HTTP/1.0 may have none: the parser lets it be absent there alone. */
+/* RFC 9112 3.2.3: Host repeats the target. HTTP/1.0 may have none: the parser lets it be absent there alone.
+ */
 static bool session_host_repeats(const struct http1_head *head, const struct authority *authority)
 {
 	struct authority host;

@@ -54,7 +54,8 @@ static const char *check_start(const struct websocket *websocket)
 	if (!opcode_is_known(opcode))
 		return "a frame has an unknown opcode";
 	if (((second & MASK) != 0) != websocket->from_client)
-		return websocket->from_client ? "a client's frame is not masked" : "a server's frame is masked";
+		return websocket->from_client ? "a client's frame is not masked"
+					      : "a server's frame is masked";
 	if (websocket_is_control((enum websocket_opcode)opcode)) {
 		if (!(first & FIN) || (second & LENGTH) > WEBSOCKET_MAX_CONTROL)
 			return "a control frame is fragmented or too long";
@@ -162,8 +163,8 @@ static void take_control(struct websocket *websocket, const char *in, size_t n)
 		memcpy(out, in, n);
 }
 
-static enum websocket_event next_in_payload(struct websocket *websocket, const char *in, size_t n, size_t *used,
-	char *out, size_t room, struct span *data)
+static enum websocket_event next_in_payload(struct websocket *websocket, const char *in, size_t n,
+	size_t *used, char *out, size_t room, struct span *data)
 {
 	if (websocket->left == 0)
 		return finish_frame(websocket);

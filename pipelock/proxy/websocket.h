@@ -1,8 +1,8 @@
 /*
- * WebSocket frames (RFC 6455 5), strict and incremental. Pure: no allocation, no I/O. What two ends could read
- * differently is bad: RSV bits (no extension is ever negotiated), unknown opcodes, a length that is not the
- * shortest, a client's frame without mask or a server's with one, fragments of two messages mixed, a control
- * frame that is fragmented or over 125 octets, anything after Close.
+ * WebSocket frames (RFC 6455 5), strict and incremental. Pure: no allocation, no I/O. What two ends could
+ * read differently is bad: RSV bits (no extension is ever negotiated), unknown opcodes, a length that is not
+ * the shortest, a client's frame without mask or a server's with one, fragments of two messages mixed, a
+ * control frame that is fragmented or over 125 octets, anything after Close.
  *
  * Whether text is UTF-8 is left to the receiver, who has to check it anyway (RFC 6455 8.1).
  */

@@ -127,3 +127,20 @@ void findings_set_unscannable(struct findings *out, enum scan_part part, const c
 	out->unscannable = reason;
 	out->unscannable_part = part;
 }
+
+void findings_append(struct findings *to, const struct findings *more)
+{
+	for (size_t i = 0; i < more->count; i++) {
+		if (to->count < SCAN_MAX_FINDINGS)
+			to->items[to->count++] = more->items[i];
+		else
+			to->dropped++;
+	}
+	to->dropped += more->dropped;
+	to->blocked |= more->blocked;
+	to->warned |= more->warned;
+	if (more->unscannable && !to->unscannable) {
+		to->unscannable = more->unscannable;
+		to->unscannable_part = more->unscannable_part;
+	}
+}

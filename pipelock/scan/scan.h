@@ -39,6 +39,9 @@ struct findings {
 	bool warned;
 };
 
+/* Those of another part of the same exchange, behind those that are there. */
+void findings_append(struct findings *to, const struct findings *more);
+
 /* Where a text is going; decides belongs_to. Borrowed for the call (text) or the stream's life (stream). */
 struct scan_target {
 	struct span host;  /* canonical */
@@ -83,6 +86,8 @@ void scan_stream_free(struct scan_stream *stream);
 void scan_stream_report_only(struct scan_stream *stream);
 enum scan_result scan_stream_feed(struct scan_stream *stream, struct span octets, bool last, struct findings *out);
 uint64_t scan_stream_safe(const struct scan_stream *stream);
+/* false: no rule looks at this part, and all is safe at once. */
+bool scan_stream_is_needed(const struct scan_stream *stream);
 /* The other side may wait for what is held back: let go what only could begin something encoded. */
 void scan_stream_urge(struct scan_stream *stream);
 /* Octets of content (after decoding) that were held against the rules. */

@@ -132,6 +132,11 @@ uint64_t scan_stream_safe(const struct scan_stream *stream)
 	return progress->safe;
 }
 
+bool scan_stream_is_needed(const struct scan_stream *stream)
+{
+	return !stream->idle;
+}
+
 void scan_stream_urge(struct scan_stream *stream)
 {
 	struct progress *progress = stream->progress;

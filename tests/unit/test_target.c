@@ -23,13 +23,41 @@ struct target_case {
 	bool host_rewritten;
 };
 
+/* The URL as it is written when nothing was named. */
 static char *url_of(const struct target *target)
 {
-	size_t n = target_url(target, NULL, 0);
+	struct target canonical = *target;
+	canonical.named = (struct span){NULL, 0};
+	size_t n = target_url(&canonical, NULL, 0);
 	char *url = malloc(n + 1);
-	assert_int_equal(target_url(target, url, n), n);
+	assert_int_equal(target_url(&canonical, url, n), n);
 	url[n] = '\0';
 	return url;
+}
+
+/* Rules and log see the authority as it was sent: in lower case a token is none any more. */
+static void test_what_is_named_stays_as_it_was_sent(void **state)
+{
+	static const struct {
+		const char *target, *url;
+	} cases[] = {
+		{"http://TOKEN.a.example/x", "http://TOKEN.a.example/x"},
+		{"http://TOKEN.a.example:80/x", "http://TOKEN.a.example:80/x"},
+		{"https://TOKEN.a.example.", "https://TOKEN.a.example./"},
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct http1_head head = {.method = SPAN("GET"), .target = span_of(cases[i].target)};
+		struct target target;
+		struct refusal refusal;
+		char url[64];
+		assert_int_equal(target_resolve(&head, NULL, &target, &refusal), REFUSAL_NONE);
+		size_t n = target_url(&target, url, sizeof(url));
+		assert_int_equal(n, strlen(cases[i].url));
+		assert_memory_equal(url, cases[i].url, n);
+	}
+	assert_true(span_equals(target_named_by_connect(SPAN("TOKEN.a.example:443")), SPAN("TOKEN.a.example")));
+	assert_true(span_equals(target_named_by_connect(SPAN("a.example:8443")), SPAN("a.example:8443")));
 }
 
 /* A refusal may name nothing that the request said. */
@@ -318,6 +346,7 @@ static void test_url_is_whole_or_not_at_all(void **state)
 		struct target target;
 		struct refusal refusal;
 		assert_int_equal(target_resolve(&head, NULL, &target, &refusal), REFUSAL_NONE);
+		target.named = (struct span){NULL, 0};
 		char *whole = url_of(&target);
 		size_t n = strlen(whole);
 		for (size_t room = 0; room <= n + 1; room++) {
@@ -359,6 +388,7 @@ static void test_long_targets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_named_stays_as_it_was_sent),
 		cmocka_unit_test(test_absolute_form),
 		cmocka_unit_test(test_the_uri_counts_over_host),
 		cmocka_unit_test(test_http10_without_host),
