@@ -179,16 +179,12 @@ static bool is_x(char octet)
 	return octet == 'x' || octet == 'X';
 }
 
-/* The 0 of 0x: outside of a run it is nothing, inside it is part of a gap. */
+/* The 0 of 0x: outside of a run it is nothing, inside it is part of a gap. The x behind it sees to it that
+ * the gap doesn't get too long. */
 static void drop_zero(struct runs *v, enum alphabet which)
 {
-	struct runs_reader *r = &v->readers[which];
-	if (r->total == 0)
-		return;
-	if (r->gap < RUNS_GAP)
+	if (v->readers[which].total > 0)
 		pass_gap(v, which, '0');
-	else
-		end_run(v, which);
 }
 
 /* The 0 that the octets before ended with, when the next one is known. */
@@ -234,7 +230,7 @@ static size_t read_together(struct runs *v, enum alphabet which, const char *p, 
 }
 
 /* Where the gap at p[i] ends, if a digit follows it and all of that can be seen; else 0. */
-static size_t see_gap(const char *p, size_t i, size_t n, bool *line_ended)
+static size_t see_gap(const char *p, size_t i, size_t n)
 {
 	size_t end = i;
 	unsigned lines = 0;
@@ -246,21 +242,18 @@ static size_t see_gap(const char *p, size_t i, size_t n, bool *line_ended)
 			return 0;
 		lines += p[end] == '\n';
 	}
-	if (n - end < 2 || end - i > RUNS_GAP || lines > 1)
-		return 0;
-	*line_ended = lines > 0;
-	return end;
+	return n - end < 2 || end - i > RUNS_GAP || lines > 1 ? 0 : end;
 }
 
 /*
  * Hex with something between the pairs, deep in a run: the digits of many pieces, each too short to be read
- * by itself, are handed on together. Returns how many octets it took; it stops in front of a piece.
+ * by itself, are handed on together. Returns how many octets it took. As before the call, what comes next is
+ * a piece, with a gap in front of it.
  */
 static size_t read_short_pieces(struct runs *v, const char *p, size_t n, uint64_t at)
 {
-	struct runs_reader *r = &v->readers[ALPHABET_HEX];
 	char digits[256];
-	size_t count = 0, i = 0, last = 0;
+	size_t count = 0, i = 0;
 	while (count + RUNS_HEX_SHORTEST <= sizeof(digits)) {
 		size_t end = i, next;
 		while (end < n && end - i < RUNS_HEX_SHORTEST &&
@@ -268,17 +261,16 @@ static size_t read_short_pieces(struct runs *v, const char *p, size_t n, uint64_
 			digits[count + end - i] = p[end], end++;
 		if (end == n || end - i == RUNS_HEX_SHORTEST || (p[end - 1] == '0' && is_x(p[end])))
 			break;
-		next = see_gap(p, end, n, &r->line_ended);
+		next = see_gap(p, end, n);
 		if (next == 0)
 			break;
 		count += end - i;
-		last = end - 1;
-		r->gap = (unsigned)(next - end);
 		i = next;
 	}
+	/* Where they stand will be forgotten for where the next digit does. */
 	if (count > 0)
-		take(v, ALPHABET_HEX, digits, count, at + last + 1 - count, false);
-	r->total += count;
+		take(v, ALPHABET_HEX, digits, count, at, false);
+	v->readers[ALPHABET_HEX].total += count;
 	return i;
 }
 

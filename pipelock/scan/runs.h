@@ -5,14 +5,15 @@
  * compressed. On the contract of view.h, but that a track goes with the octets.
  *
  * base64: letters, digits, + / - _ mixed; at least 16. base32 (RFC 4648 6 and 7, either case): at least 24,
- * inside of what base64 takes for a run. Both go on over a line break with what blanks surround it, and end
- * with padding. hex: at least 24 digits; between any two may be blanks, line breaks and , : ; - _ . % & # = /
- * | \ x X, and the 0 of 0x counts for nothing. So "\x41\x4b", "0x41, 0x4B", "41-4b" and "&#x41;&#x4b;" are
+ * inside of what base64 takes for a run. Both go on over a line break and the blanks behind it, and end with
+ * padding. hex: at least 24 digits; between any two may be blanks, line breaks and , : ; - _ . % & # = / |
+ * \ x X, and the 0 of 0x counts for nothing. So "\x41\x4b", "0x41, 0x4B", "41-4b" and "&#x41;&#x4b;" are
  * runs. What is between two characters is at most RUNS_GAP octets; a blank line always ends a run.
  *
- * Not found: base32 glued to letters of its own case on the same line; in a run that goes over lines,
- * base32hex but where its first line starts; base64 in groups padded one by one, so that none has 16; hex
- * between digits that are no data, as hexdump prints offsets.
+ * Not found: base32 glued to letters of its own case on the same line; base32hex below a word at the end of a
+ * line; base64 in groups padded one by one, so that none has 16; what goes on over a blank line, or over
+ * blanks at a line's end; hex between digits that are no data, as hexdump prints offsets. What is glued to a
+ * run decodes to octets in front of what it holds, which may be word characters.
  */
 #ifndef PIPELOCK_SCAN_RUNS_H
 #define PIPELOCK_SCAN_RUNS_H
@@ -46,9 +47,9 @@ enum runs_track {
 	RUNS_BASE64_3,
 	RUNS_HEX_0,
 	RUNS_HEX_1,
-	RUNS_BASE32,	   /* from the first character that is none of another alphabet */
-	RUNS_BASE32_UPPER, /* the same, but lower case is another alphabet and the first one is a letter */
-	RUNS_BASE32HEX,	   /* as RUNS_BASE32, RFC 4648 7 */
+	RUNS_BASE32,	   /* as far as characters of either case go, from the first one on */
+	RUNS_BASE32_UPPER, /* as far as upper case and digits go, from the first letter on */
+	RUNS_BASE32HEX,
 	RUNS_BASE64_PIECE,
 	RUNS_BASE32_PIECE,
 	RUNS_HEX_PIECE,

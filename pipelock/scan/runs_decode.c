@@ -8,11 +8,10 @@
 
 #define NONE 0xFF
 
-/* As many as base64, from which the others are cut out. */
-#define EIGHT_FROM(n) (n), (n) + 1, (n) + 2, (n) + 3, (n) + 4, (n) + 5, (n) + 6, (n) + 7
-#define TEN_FROM(n) EIGHT_FROM(n), (n) + 8, (n) + 9
-#define LETTERS_FROM(n)                                                                                      \
-	TEN_FROM(n), TEN_FROM((n) + 10), (n) + 20, (n) + 21, (n) + 22, (n) + 23, (n) + 24, (n) + 25
+#define SIX_FROM(n) (n), (n) + 1, (n) + 2, (n) + 3, (n) + 4, (n) + 5
+#define TEN_FROM(n) SIX_FROM(n), (n) + 6, (n) + 7, (n) + 8, (n) + 9
+#define A_TO_V_FROM(n) TEN_FROM(n), SIX_FROM((n) + 10), SIX_FROM((n) + 16)
+#define A_TO_Z_FROM(n) TEN_FROM(n), TEN_FROM((n) + 10), SIX_FROM((n) + 20)
 
 static const unsigned char base64_values[256] = {
 	[0 ... '+' - 1] = NONE,
@@ -23,39 +22,29 @@ static const unsigned char base64_values[256] = {
 	['/'] = 63,
 	['0'] = TEN_FROM(52),
 	[':' ... '@'] = NONE,
-	['A'] = LETTERS_FROM(0),
+	['A'] = A_TO_Z_FROM(0),
 	['[' ... '^'] = NONE,
 	['_'] = 63,
 	['`'] = NONE,
-	['a'] = LETTERS_FROM(26),
+	['a'] = A_TO_Z_FROM(26),
 	['{' ... 0xFF] = NONE,
 };
 
 static const unsigned char base32_values[256] = {
 	[0 ... '1'] = NONE,
-	['2'] = 26,
-	27,
-	28,
-	29,
-	30,
-	31,
+	['2'] = SIX_FROM(26),
 	['8' ... '@'] = NONE,
-	['A'] = LETTERS_FROM(0),
+	['A'] = A_TO_Z_FROM(0),
 	['[' ... '`'] = NONE,
-	['a'] = LETTERS_FROM(0),
+	['a'] = A_TO_Z_FROM(0),
 	['{' ... 0xFF] = NONE,
 };
 
 static const unsigned char base32_upper_values[256] = {
 	[0 ... '1'] = NONE,
-	['2'] = 26,
-	27,
-	28,
-	29,
-	30,
-	31,
+	['2'] = SIX_FROM(26),
 	['8' ... '@'] = NONE,
-	['A'] = LETTERS_FROM(0),
+	['A'] = A_TO_Z_FROM(0),
 	['[' ... 0xFF] = NONE,
 };
 
@@ -63,15 +52,9 @@ static const unsigned char base32hex_values[256] = {
 	[0 ... '/'] = NONE,
 	['0'] = TEN_FROM(0),
 	[':' ... '@'] = NONE,
-	['A'] = TEN_FROM(10),
-	TEN_FROM(20),
-	30,
-	31,
+	['A'] = A_TO_V_FROM(10),
 	['W' ... '`'] = NONE,
-	['a'] = TEN_FROM(10),
-	TEN_FROM(20),
-	30,
-	31,
+	['a'] = A_TO_V_FROM(10),
 	['w' ... 0xFF] = NONE,
 };
 
@@ -79,19 +62,9 @@ static const unsigned char hex_values[256] = {
 	[0 ... '/'] = NONE,
 	['0'] = TEN_FROM(0),
 	[':' ... '@'] = NONE,
-	['A'] = 10,
-	11,
-	12,
-	13,
-	14,
-	15,
+	['A'] = SIX_FROM(10),
 	['G' ... '`'] = NONE,
-	['a'] = 10,
-	11,
-	12,
-	13,
-	14,
-	15,
+	['a'] = SIX_FROM(10),
 	['g' ... 0xFF] = NONE,
 };
 

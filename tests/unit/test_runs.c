@@ -667,6 +667,60 @@ static void test_prose(void **state)
 	expect_nothing(SPAN(""));
 }
 
+static void add_times(size_t times, const char *string)
+{
+	while (times-- > 0)
+		add_string(&text, string);
+}
+
+static void expect_lag(size_t times, const char *string, const char *end, size_t lag)
+{
+	static struct oracle_tracks out;
+	size_t fed = 0;
+	clear(&text);
+	add_string(&text, "!");
+	add_times(times, string);
+	add_string(&text, end);
+	oracle_clear(&out);
+	runs_init(&view);
+	feed_copy(text_span(&text), false, &fed, &out);
+	assert_int_equal(runs_lag(&view), lag);
+}
+
+/* What may still come out, or come out once more, is what the lag counts. */
+static void test_lag(void **state)
+{
+	(void)state;
+	expect_lag(0, "", "nothing, ", 0);
+	expect_lag(0, "", "abc", 3);
+	expect_lag(0, "", "abc\n ", 5);
+	expect_lag(1, "-", "", 1);
+	expect_lag(15, "-", "", 15);
+	/* Long enough, but the first piece of two, maybe. */
+	expect_lag(16, "-", "", 16);
+	expect_lag(RUNS_FIRST, "-", "\n \r", RUNS_FIRST + 3);
+	expect_lag(RUNS_FIRST, "-", "\n-", 4);
+	/* Groups that aren't whole: three characters of base64, seven of base32. */
+	expect_lag(RUNS_FIRST + 1, "-", "", 3);
+	expect_lag(RUNS_FIRST + 1, "-", "\n \r", 6);
+	expect_lag(RUNS_FIRST + 1, "-", "\n \r-", 6);
+	expect_lag(RUNS_FIRST + 7, "Q", "", 7);
+	expect_lag(RUNS_FIRST + 8, "Q", "", 3);
+	expect_lag(RUNS_FIRST + 8, "Q", "=", 0);
+	/* base32 that may be too short. */
+	expect_lag(RUNS_FIRST, "-", "ABCDEFGHIJKLMNOPQRSTUVW", 23);
+	expect_lag(RUNS_FIRST, "-", "ABCDEFGHIJKLMNOPQRSTUVWX", 3);
+	/* Hex: too short, the first piece, and a pair that isn't whole. */
+	expect_lag(11, "41:", "4", 34);
+	expect_lag(13, "41:", "", 2);
+	expect_lag(13, "41:", " ", 3);
+	expect_lag(13, "41:", "4", 1);
+	expect_lag(13, "41:", "0", 3);
+	expect_lag(13, "41:", "!", 0);
+	expect_lag(12, "41", ":", 25);
+	expect_lag(12, "41", ":4", 1);
+}
+
 /* Texts of pieces that mean something, against the oracle. */
 static void test_random(void **state)
 {
@@ -725,6 +779,7 @@ int main(void)
 		cmocka_unit_test(test_base32_wrapped), cmocka_unit_test(test_base32_ends),
 		cmocka_unit_test(test_hex_styles), cmocka_unit_test(test_hex_alignments),
 		cmocka_unit_test(test_hex_ends), cmocka_unit_test(test_hex_zero_in_gap),
-		cmocka_unit_test(test_prose), cmocka_unit_test(test_random), cmocka_unit_test(test_octets)};
+		cmocka_unit_test(test_prose), cmocka_unit_test(test_lag), cmocka_unit_test(test_random),
+		cmocka_unit_test(test_octets)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
