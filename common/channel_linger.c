@@ -9,7 +9,8 @@
 
 #include "common/loop.h"
 
-#define LINGER_MS 2000 /* of silence */
+#define LINGER_MS 2000
+#define LINGER_PACE (16 * 1024) /* octets within it: less is no upload, but a trickle */
 #define LINGER_TURNS 15
 #define LINGER_BYTES (64 * 1024 * 1024)
 
@@ -33,7 +34,7 @@ static void on_linger_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	struct channel *channel = arg;
-	if (channel->bytes_read == channel->linger_seen || ++channel->linger_turns == LINGER_TURNS)
+	if (channel->bytes_read - channel->linger_seen < LINGER_PACE || ++channel->linger_turns == LINGER_TURNS)
 		channel_fail(channel, CHANNEL_LINGERED);
 	else
 		linger_wait(channel);

@@ -177,7 +177,8 @@ static bool exchange_admit_tunnel(struct exchange *exchange)
 	exchange->target.authority = session->tunnel;
 	exchange->url = session->tunnel_url ? strdup(session->tunnel_url) : NULL;
 	exchange->url_size = exchange->url ? strlen(exchange->url) : 0;
-	gate_url(&exchange->gate, (struct span){exchange->url, exchange->url_size});
+	if (session->tunnel_findings)
+		exchange->gate.findings = *session->tunnel_findings;
 	return false;
 }
 
@@ -187,8 +188,11 @@ static bool exchange_admit_target(struct exchange *exchange, const struct http1_
 	const struct authority *tunnel = session->in_tunnel ? &session->tunnel : NULL;
 	if (target_resolve(head, tunnel, &exchange->target, &exchange->refusal) != REFUSAL_NONE)
 		return false;
-	if (tunnel && session->tunnel_url)
+	/* The spelling in which something was found is that which can be masked. */
+	if (tunnel && session->tunnel_findings && session->tunnel_url)
 		exchange->target.named = target_named_by_connect(span_of(session->tunnel_url));
+	else if (tunnel)
+		exchange->target.named = target_named_by_connect(head->host);
 	return true;
 }
 
