@@ -6,6 +6,10 @@
 
 #include "pipelock/scan/json_escape.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* Each octet of a waiting string took six raw ones at most, then a quote and what may stand behind it. */
 _Static_assert(JSON_JOIN_LAG >= 6 * JSON_JOIN_WAIT + 256, "white space behind a key has room");
 
@@ -206,17 +210,52 @@ static bool is_plain(char c)
 	return c != '"' && c != '\\' && c != '\n' && c != '\r';
 }
 
+#ifdef __SSE2__
+typedef __m128i octets16;
+
+static inline octets16 are(octets16 v, char c)
+{
+	return _mm_cmpeq_epi8(v, _mm_set1_epi8(c));
+}
+
+static inline octets16 either(octets16 a, octets16 b)
+{
+	return _mm_or_si128(a, b);
+}
+
+/* A bit for each of 16 octets that is not plain. */
+static inline unsigned not_plain(octets16 v)
+{
+	octets16 ends = either(are(v, '"'), are(v, '\\'));
+	return (unsigned)_mm_movemask_epi8(either(ends, either(are(v, '\n'), are(v, '\r'))));
+}
+
+/* A bit for each of 16 octets that is_structure[] has; a bracket and a brace differ in one bit. */
+static inline unsigned structure(octets16 v)
+{
+	octets16 folded = either(v, _mm_set1_epi8(0x20));
+	octets16 braces = either(are(folded, '{'), are(folded, '}'));
+	octets16 others = either(are(v, '"'), either(are(v, ','), are(v, ':')));
+	return (unsigned)_mm_movemask_epi8(either(braces, others));
+}
+
+static inline octets16 load16(const char *p)
+{
+	return _mm_loadu_si128((const octets16 *)(const void *)p);
+}
+#endif
+
 /* How many octets stand for themselves. */
 static size_t plain_run(struct span in)
 {
 	size_t i = 0;
-	for (; in.n - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
-		uint64_t word = join_load(in.p + i);
-		uint64_t found = join_find_octet(word, '"') | join_find_octet(word, '\\') |
-				 join_find_octet(word, '\n') | join_find_octet(word, '\r');
+#ifdef __SSE2__
+	for (; in.n - i >= sizeof(octets16); i += sizeof(octets16)) {
+		unsigned found = not_plain(load16(in.p + i));
 		if (found)
-			return i + join_found_at(found);
+			return i + (size_t)__builtin_ctz(found);
 	}
+#endif
 	while (i < in.n && is_plain(in.p[i]))
 		i++;
 	return i;
@@ -277,6 +316,17 @@ static const bool is_delimiter[256] = {
 	['\n'] = true,
 	['\r'] = true,
 	['\t'] = true,
+	['"'] = true,
+	[','] = true,
+	[':'] = true,
+	['{'] = true,
+	['}'] = true,
+	['['] = true,
+	[']'] = true,
+};
+
+/* What has a meaning outside of all brackets. */
+static const bool is_structure[256] = {
 	['"'] = true,
 	[','] = true,
 	[':'] = true,
@@ -371,11 +421,33 @@ static void put_number(struct json_join *v, struct span octets)
 		join_put_value(&v->sink, JSON_PAIRS, octets);
 }
 
+/* Around JSON all words and the space between them are as one. */
+static size_t prose_run(struct span in)
+{
+	size_t i = 0;
+#ifdef __SSE2__
+	for (; in.n - i >= sizeof(octets16); i += sizeof(octets16)) {
+		unsigned found = structure(load16(in.p + i));
+		if (found)
+			return i + (size_t)__builtin_ctz(found);
+	}
+#endif
+	while (i < in.n && !is_structure[(unsigned char)in.p[i]])
+		i++;
+	return i;
+}
+
+static size_t word_run(struct span in)
+{
+	size_t i = 0;
+	while (i < in.n && !is_delimiter[(unsigned char)in.p[i]])
+		i++;
+	return i;
+}
+
 static void read_word(struct json_join *v, struct span *in)
 {
-	size_t n = 0;
-	while (n < in->n && !is_delimiter[(unsigned char)in->p[n]])
-		n++;
+	size_t n = v->depth == 0 ? prose_run(*in) : word_run(*in);
 	if (v->place == JSON_NUMBER)
 		put_number(v, (struct span){in->p, n});
 	take(v, in, n);
