@@ -165,10 +165,9 @@ static bool exchange_take_final_head(struct exchange *exchange, const struct htt
 		return false;
 	bool empty = head->framing == HTTP1_NO_BODY || (head->framing == HTTP1_LENGTH && head->length == 0);
 	response->state = empty ? RESPONSE_DONE : RESPONSE_BODY;
-	bool begun = empty || exchange_open_response_gate(exchange, head);
-	evbuffer_drain(channel_input(exchange->hop), head->size);
-	if (!begun)
+	if (!empty && !exchange_open_response_gate(exchange, head))
 		return false;
+	evbuffer_drain(channel_input(exchange->hop), head->size);
 	if (!response->holding)
 		exchange_put_kept_head(exchange);
 	return !switched || exchange_tunnel_start(exchange);
