@@ -6,39 +6,10 @@
  */
 #include "egress/forward.h"
 
+#include "common/text.h"
+
 #include <inttypes.h>
 #include <stdio.h>
-
-struct text {
-	char *p;
-	size_t n, room;
-	bool failed;
-};
-
-static void put(struct text *text, struct span bytes)
-{
-	if (text->failed || bytes.n > text->room - text->n) {
-		text->failed = true;
-		return;
-	}
-	if (bytes.n)
-		memcpy(text->p + text->n, bytes.p, bytes.n);
-	text->n += bytes.n;
-}
-
-static void put_field(struct text *text, struct span name, struct span value)
-{
-	put(text, name);
-	put(text, SPAN(": "));
-	put(text, value);
-	put(text, SPAN("\r\n"));
-}
-
-static size_t finish(struct text *text)
-{
-	put(text, SPAN("\r\n"));
-	return text->failed ? 0 : text->n;
-}
 
 static bool starts_nocase(struct span text, struct span prefix)
 {
@@ -59,11 +30,11 @@ static void put_framing(struct text *text, enum http1_framing framing, uint64_t 
 	switch (framing) {
 	case HTTP1_LENGTH:
 		n = snprintf(digits, sizeof(digits), "%" PRIu64, length);
-		put_field(text, SPAN("Content-Length"), (struct span){digits, (size_t)n});
+		text_add_field(text, SPAN("Content-Length"), (struct span){digits, (size_t)n});
 		break;
 	case HTTP1_CHUNKED:
 	case HTTP1_UNTIL_CLOSE:
-		put_field(text, SPAN("Transfer-Encoding"), SPAN("chunked"));
+		text_add_field(text, SPAN("Transfer-Encoding"), SPAN("chunked"));
 		break;
 	case HTTP1_NO_BODY:
 		break;
@@ -72,8 +43,8 @@ static void put_framing(struct text *text, enum http1_framing framing, uint64_t 
 
 static void put_upgrade(struct text *text)
 {
-	put_field(text, SPAN("Connection"), SPAN("Upgrade"));
-	put_field(text, SPAN("Upgrade"), SPAN("websocket"));
+	text_add_field(text, SPAN("Connection"), SPAN("Upgrade"));
+	text_add_field(text, SPAN("Upgrade"), SPAN("websocket"));
 }
 
 size_t forward_bound(const struct http1_head *head)
@@ -88,12 +59,12 @@ size_t forward_bound(const struct http1_head *head)
 static void put_target(struct text *text, const struct request *request, struct span target)
 {
 	if (target.n == 0 && strcmp(request->method, "OPTIONS") == 0) {
-		put(text, SPAN("*"));
+		text_add(text, SPAN("*"));
 		return;
 	}
 	if (target.n == 0 || target.p[0] != '/')
-		put(text, SPAN("/"));
-	put(text, target);
+		text_add(text, SPAN("/"));
+	text_add(text, target);
 }
 
 static bool request_drops(const struct http1_head *head, const struct http1_field *field)
@@ -111,18 +82,18 @@ size_t forward_write_request(const struct http1_head *head, const struct request
 	char authority[AUTHORITY_TEXT_SIZE];
 	size_t n = authority_format(&request->authority, request->scheme == URL_HTTPS ? 443 : 80, authority);
 
-	put(&text, span_of(request->method));
-	put(&text, SPAN(" "));
+	text_add(&text, span_of(request->method));
+	text_add(&text, SPAN(" "));
 	put_target(&text, request, target);
-	put(&text, SPAN(" HTTP/1.1\r\n"));
-	put_field(&text, SPAN("Host"), (struct span){authority, n});
+	text_add(&text, SPAN(" HTTP/1.1\r\n"));
+	text_add_field(&text, SPAN("Host"), (struct span){authority, n});
 	for (size_t i = 0; i < head->field_count; i++)
 		if (!request_drops(head, &head->fields[i]))
-			put_field(&text, head->fields[i].name, head->fields[i].value);
+			text_add_field(&text, head->fields[i].name, head->fields[i].value);
 	if (request->upgrade)
 		put_upgrade(&text);
 	put_framing(&text, head->framing, head->length);
-	return finish(&text);
+	return text_end_head(&text);
 }
 
 /* ---- responses */
@@ -149,18 +120,18 @@ size_t forward_write_response(
 	char status[24];
 	int n = snprintf(status, sizeof(status), "HTTP/1.1 %03u ", head->status);
 
-	put(&text, (struct span){status, (size_t)n});
-	put(&text, head->reason);
-	put(&text, SPAN("\r\n"));
+	text_add(&text, (struct span){status, (size_t)n});
+	text_add(&text, head->reason);
+	text_add(&text, SPAN("\r\n"));
 	for (size_t i = 0; i < head->field_count; i++)
 		if (!response_drops(head, request, &head->fields[i]))
-			put_field(&text, head->fields[i].name, head->fields[i].value);
+			text_add_field(&text, head->fields[i].name, head->fields[i].value);
 	if (head->status == 101)
 		put_upgrade(&text);
 	else if (close)
-		put_field(&text, SPAN("Connection"), SPAN("close"));
+		text_add_field(&text, SPAN("Connection"), SPAN("close"));
 	put_framing(&text, head->framing, head->length);
-	return finish(&text);
+	return text_end_head(&text);
 }
 
 size_t forward_write_trailers(const struct http1_head *head, char *out, size_t room)
@@ -172,7 +143,7 @@ size_t forward_write_trailers(const struct http1_head *head, char *out, size_t r
 
 		if (!is_ours_or_framing(head, field) && !starts_nocase(field->name, SPAN("Proxy-")) &&
 			!span_equals_nocase(field->name, SPAN("Alt-Svc")))
-			put_field(&text, field->name, field->value);
+			text_add_field(&text, field->name, field->value);
 	}
-	return finish(&text);
+	return text_end_head(&text);
 }

@@ -1,54 +1,10 @@
 /*
- * One bounded writer, two lists of fields that don't go on. Each field that is dropped says why.
+ * Two lists of fields that don't go on. Each field that is dropped says why.
  */
 #include "pipelock/proxy/forward.h"
 
 #include "common/hop.h"
-
-#include <stdarg.h>
-#include <stdio.h>
-
-struct text {
-	char *p;
-	size_t n, room;
-	bool failed;
-};
-
-static void text_add(struct text *text, struct span bytes)
-{
-	if (bytes.n > text->room - text->n) {
-		text->failed = true;
-		return;
-	}
-	if (bytes.n)
-		memcpy(text->p + text->n, bytes.p, bytes.n);
-	text->n += bytes.n;
-}
-
-__attribute__((format(printf, 2, 3))) static void text_format(struct text *text, const char *format, ...)
-{
-	va_list args;
-	va_start(args, format);
-	int n = vsnprintf(text->p + text->n, text->room - text->n, format, args);
-	va_end(args);
-	if (n < 0 || (size_t)n >= text->room - text->n)
-		text->failed = true;
-	else
-		text->n += (size_t)n;
-}
-
-static void text_add_field(struct text *text, struct span name, struct span value)
-{
-	text_add(text, name);
-	text_add(text, SPAN(": "));
-	text_add(text, value);
-	text_add(text, SPAN("\r\n"));
-}
-
-static size_t text_length(const struct text *text)
-{
-	return text->failed ? 0 : text->n;
-}
+#include "common/text.h"
 
 static bool name_is(struct span name, struct span other)
 {
@@ -100,7 +56,7 @@ static void put_hop_fields(struct text *text, const char *capability, const char
 size_t forward_request(const struct http1_head *head, const struct target *target, const char *capability,
 	const char *request_id, char *out, size_t room)
 {
-	struct text text = {out, 0, room, false};
+	struct text text = {.p = out, .room = room};
 	char authority[AUTHORITY_TEXT_SIZE];
 	size_t authority_size = authority_format(&target->authority, target->tls ? 443 : 80, authority);
 	text_add(&text, head->method);
@@ -120,20 +76,18 @@ size_t forward_request(const struct http1_head *head, const struct target *targe
 		text_format(&text, "Content-Length: %llu\r\n", (unsigned long long)head->length);
 	else if (head->framing == HTTP1_CHUNKED)
 		text_add(&text, SPAN("Transfer-Encoding: chunked\r\n"));
-	text_add(&text, SPAN("\r\n"));
-	return text_length(&text);
+	return text_end_head(&text);
 }
 
 size_t forward_connect(const struct authority *authority, const char *capability, const char *request_id,
 	char *out, size_t room)
 {
-	struct text text = {out, 0, room, false};
+	struct text text = {.p = out, .room = room};
 	char name[AUTHORITY_TEXT_SIZE];
 	authority_format(authority, 0, name);
 	text_format(&text, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n", name, name);
 	put_hop_fields(&text, capability, request_id);
-	text_add(&text, SPAN("\r\n"));
-	return text_length(&text);
+	return text_end_head(&text);
 }
 
 static bool response_field_stays(
@@ -168,7 +122,7 @@ static void put_response_framing(struct text *text, const struct forward_respons
 size_t forward_response(
 	const struct http1_head *head, const struct forward_response *how, char *out, size_t room)
 {
-	struct text text = {out, 0, room, false};
+	struct text text = {.p = out, .room = room};
 	text_format(&text, "HTTP/1.1 %u ", head->status);
 	text_add(&text, head->reason);
 	text_add(&text, SPAN("\r\n"));
@@ -177,17 +131,15 @@ size_t forward_response(
 			text_add_field(&text, head->fields[i].name, head->fields[i].value);
 	if (head->status >= 200 || how->upgrade)
 		put_response_framing(&text, how);
-	text_add(&text, SPAN("\r\n"));
-	return text_length(&text);
+	return text_end_head(&text);
 }
 
 size_t forward_trailers(const struct http1_head *trailers, char *out, size_t room)
 {
-	struct text text = {out, 0, room, false};
+	struct text text = {.p = out, .room = room};
 	for (size_t i = 0; i < trailers->field_count; i++)
 		if (!http1_is_hop_by_hop(trailers, &trailers->fields[i]) &&
 			!name_starts(trailers->fields[i].name, SPAN("Pipelock-")))
 			text_add_field(&text, trailers->fields[i].name, trailers->fields[i].value);
-	text_add(&text, SPAN("\r\n"));
-	return text_length(&text);
+	return text_end_head(&text);
 }
