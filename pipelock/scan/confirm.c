@@ -7,6 +7,9 @@
 #include "pipelock/scan/search.h"
 
 #define SLICE_FIRST 256u
+#define STEPS_FIRST 16u
+#define STEPS_GROW 4u
+#define WORK_STEP 16u
 #define RUN_WORTH_LEARNING 24u
 
 static int match_slice(struct search *search, const struct compiled_rule *rule, uint64_t first,
@@ -17,8 +20,15 @@ static int match_slice(struct search *search, const struct compiled_rule *rule, 
 		PCRE2_NOTEMPTY | (partial ? PCRE2_PARTIAL_HARD : 0) | (window->start ? 0 : PCRE2_NOTBOL);
 	search->work += rule->call_work + (end - first > 2 * SLICE_FIRST ? 2 * (end - first) : 0);
 	pcre2_set_offset_limit(search->match_context, limit - window->base);
-	return pcre2_jit_match(rule->code, window->p, end - window->base, first - window->base, options,
-		search->match_data, search->match_context);
+	for (uint32_t steps = STEPS_FIRST;; steps *= STEPS_GROW) {
+		bool most = steps >= SCAN_MATCH_LIMIT;
+		pcre2_set_match_limit(search->match_context, most ? SCAN_MATCH_LIMIT : steps);
+		int rc = pcre2_jit_match(rule->code, window->p, end - window->base, first - window->base,
+			options, search->match_data, search->match_context);
+		if (rc != PCRE2_ERROR_MATCHLIMIT || most)
+			return rc;
+		search->work += steps * WORK_STEP;
+	}
 }
 
 static void take_match(const struct search *search, const struct compiled_rule *rule, struct match *match)

@@ -28,6 +28,7 @@ static void make_anchor(
 	out->rule = index;
 	out->length = (uint16_t)from->length;
 	out->context = from->context;
+	out->tail = from->tail.known ? &from->tail : NULL;
 	out->window = (uint16_t)from->window;
 	out->back_min = (int)from->window - from->context + (int)from->min_distance;
 	out->back_max = rule->back_max;
@@ -41,46 +42,19 @@ static void make_window(const struct anchor *anchor, struct prefilter_window *ou
 		else
 			memset(&out->sets[j], 0xff, sizeof(out->sets[j]));
 	}
+	out->at_start = anchor->context && anchor->window == 0;
 }
 
-/* Put the anchors in the order of their buckets; false: out of memory. */
-static bool sort_by_bucket(struct engine *engine, const struct anchor *unsorted)
+/* false: out of memory. */
+static bool list_short_anchors(struct engine *engine)
 {
-	uint32_t at[PREFILTER_BUCKETS];
-	for (size_t i = 0; i < engine->anchor_count; i++)
-		engine->bucket_first[prefilter_bucket(engine->prefilter, i) + 1]++;
-	for (unsigned b = 0; b < PREFILTER_BUCKETS; b++) {
-		at[b] = engine->bucket_first[b];
-		engine->bucket_first[b + 1] += engine->bucket_first[b];
-	}
-	engine->anchors = calloc(engine->anchor_count, sizeof(*engine->anchors));
-	if (!engine->anchors)
+	engine->short_anchors = calloc(engine->anchor_count + 1, sizeof(*engine->short_anchors));
+	if (!engine->short_anchors)
 		return false;
 	for (size_t i = 0; i < engine->anchor_count; i++) {
-		unsigned bucket = prefilter_bucket(engine->prefilter, i), length = unsorted[i].length;
-		engine->anchors[at[bucket]++] = unsorted[i];
-		if (unsorted[i].context && unsorted[i].window == 0)
-			engine->context_buckets |= 1ull << bucket;
-		for (unsigned n = 1; n < REGEX_WINDOW; n++) {
-			if (length - unsorted[i].window <= n)
-				engine->short_buckets[n] |= 1ull << bucket;
-		}
+		if (engine->anchors[i].length < engine->anchors[i].window + REGEX_WINDOW)
+			engine->short_anchors[engine->short_count++] = (uint32_t)i;
 	}
-	return true;
-}
-
-static bool list_by_rule(struct engine *engine, size_t rule_count)
-{
-	engine->anchor_first = calloc(rule_count + 2, sizeof(*engine->anchor_first));
-	engine->by_rule = calloc(engine->anchor_count + 1, sizeof(*engine->by_rule));
-	if (!engine->anchor_first || !engine->by_rule)
-		return false;
-	for (size_t i = 0; i < engine->anchor_count; i++)
-		engine->anchor_first[engine->anchors[i].rule + 2]++;
-	for (size_t r = 2; r < rule_count + 2; r++)
-		engine->anchor_first[r] += engine->anchor_first[r - 1];
-	for (size_t i = 0; i < engine->anchor_count; i++)
-		engine->by_rule[engine->anchor_first[engine->anchors[i].rule + 1]++] = (uint32_t)i;
 	return true;
 }
 
@@ -108,24 +82,28 @@ static bool list_rules(
 	return true;
 }
 
+/* All anchors, rule after rule, and their windows. false: out of memory. */
 static bool make_anchors(struct engine *engine, const struct ruleset *set, size_t count, bool simd)
 {
-	struct anchor *anchors = calloc(count + 1, sizeof(*anchors));
 	struct prefilter_window *windows = calloc(count + 1, sizeof(*windows));
-	bool ok = anchors && windows;
-	for (size_t i = 0; ok && i < engine->rule_count; i++) {
-		const struct compiled_rule *rule = &set->rules[engine->rules[i]];
-		for (size_t k = 0; k < rule->anchor_count; k++) {
-			struct anchor *anchor = &anchors[engine->anchor_count];
-			make_anchor(rule, &rule->anchors[k], engine->rules[i], anchor);
+	engine->anchors = calloc(count + 1, sizeof(*engine->anchors));
+	engine->anchor_first = calloc(set->count + 1, sizeof(*engine->anchor_first));
+	bool ok = windows && engine->anchors && engine->anchor_first;
+	for (uint32_t i = 0, listed = 0; ok && i < set->count; i++) {
+		const struct compiled_rule *rule = &set->rules[i];
+		bool mine = listed < engine->rule_count && engine->rules[listed] == i;
+		for (size_t k = 0; mine && k < rule->anchor_count; k++) {
+			struct anchor *anchor = &engine->anchors[engine->anchor_count];
+			make_anchor(rule, &rule->anchors[k], i, anchor);
 			make_window(anchor, &windows[engine->anchor_count++]);
 		}
+		listed += mine;
+		engine->anchor_first[i + 1] = (uint32_t)engine->anchor_count;
 	}
 	if (ok && count > 0) {
 		engine->prefilter = prefilter_new(windows, count, simd);
-		ok = engine->prefilter && sort_by_bucket(engine, anchors) && list_by_rule(engine, set->count);
+		ok = engine->prefilter && list_short_anchors(engine);
 	}
-	free(anchors);
 	free(windows);
 	return ok;
 }
@@ -149,10 +127,10 @@ void engine_free(struct engine *engine)
 		return;
 	prefilter_free(engine->prefilter);
 	free(engine->anchors);
+	free(engine->short_anchors);
 	free(engine->rules);
 	free(engine->always);
 	free(engine->reaching);
 	free(engine->anchor_first);
-	free(engine->by_rule);
 	free(engine);
 }

@@ -24,15 +24,16 @@
 #define SCAN_MAX_LOOKBEHIND 255u
 #define SCAN_MATCH_LIMIT 100000u
 #define SCAN_MAX_RULES 10000u
-#define SCAN_WORK_CALL 48u
+#define SCAN_WORK_CALL 96u
 
 struct anchor {
 	const struct byte_set *sets;
 	uint32_t rule; /* index in the rule set */
 	uint16_t length;
-	uint16_t window;	/* where the prefilter's window begins in it */
-	int back_min, back_max; /* a match starts this far before the window's position */
-	bool context;		/* sets[0] may also be the start of the text */
+	uint16_t window;	       /* where the prefilter's window begins in it */
+	int back_min, back_max;	       /* a match starts this far before the window's position */
+	bool context;		       /* sets[0] may also be the start of the text */
+	const struct regex_tail *tail; /* NULL: nothing is known of what stands behind */
 };
 
 struct compiled_rule {
@@ -57,21 +58,17 @@ struct compiled_rule {
 
 struct engine {
 	struct prefilter *prefilter;
-	struct anchor *anchors; /* sorted by bucket */
+	struct anchor *anchors; /* by the index of their window in the prefilter; those of a rule together */
 	size_t anchor_count;
-	uint32_t bucket_first[PREFILTER_BUCKETS + 1];
-	/* Buckets with an anchor whose window begins at its context; [n]: that ends n octets after its window
-	 * began. */
-	uint64_t context_buckets;
-	uint64_t short_buckets[REGEX_WINDOW];
+	uint32_t *short_anchors; /* those that end before their window does */
+	size_t short_count;
 	uint32_t *rules; /* of this engine, by index in the rule set */
 	size_t rule_count;
 	uint32_t *always; /* those without anchors */
 	size_t always_count;
 	uint32_t *reaching; /* those whose reach is not 0 */
 	size_t reaching_count;
-	uint32_t *anchor_first; /* by rule: its anchors in by_rule[first .. next rule's first) */
-	uint32_t *by_rule;
+	uint32_t *anchor_first; /* by rule: its anchors up to those of the next */
 };
 
 struct ruleset {

@@ -34,17 +34,13 @@ static uint64_t hold_for_windows(
 {
 	const struct engine *engine = search->engine;
 	for (size_t at = from; at < window->n; at++) {
-		uint64_t buckets = prefilter_match(engine->prefilter, window->p + at, window->n - at);
-		for (; buckets; buckets &= buckets - 1) {
-			unsigned bucket = (unsigned)__builtin_ctzll(buckets);
-			for (uint32_t i = engine->bucket_first[bucket]; i < engine->bucket_first[bucket + 1];
-				i++) {
-				const struct anchor *anchor = &engine->anchors[i];
-				if (!may_be_anchor(window, anchor, (int64_t)at - anchor->window))
-					continue;
-				int64_t lo = (int64_t)at - anchor->back_max;
-				hold = earlier(hold, window->base + (uint64_t)(lo > 0 ? lo : 0));
-			}
+		struct prefilter_list list = prefilter_begun(engine->prefilter, window->p[at]);
+		for (size_t i = 0; i < list.count; i++) {
+			const struct anchor *anchor = &engine->anchors[list.windows[i]];
+			if (!may_be_anchor(window, anchor, (int64_t)at - anchor->window))
+				continue;
+			int64_t lo = (int64_t)at - anchor->back_max;
+			hold = earlier(hold, window->base + (uint64_t)(lo > 0 ? lo : 0));
 		}
 	}
 	return hold;

@@ -41,7 +41,7 @@ static void sample_anchors(struct flood *flood, const struct compiled_rule *rule
 {
 	for (size_t a = 0; a < rule->anchor_count && a < MAX_ANCHORS; a++) {
 		const struct regex_anchor *anchor = &rule->anchors[a];
-		flood->lengths[a] = anchor->length - anchor->context;
+		flood->lengths[a] = anchor->length - anchor->context - anchor->next;
 		for (size_t i = 0; i < flood->lengths[a]; i++)
 			flood->samples[a][i] = sample_of(&anchor->sets[i + anchor->context]);
 	}

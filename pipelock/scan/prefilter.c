@@ -1,162 +1,99 @@
 /*
- * The prefilter's tables and its portable scan. Windows are put in buckets greedily, dearest first, where
- * they add least to the expected rate of hits: similar windows share a bucket, and a rare one is not spoiled
- * by a common one.
+ * The prefilter's scan: block by block, first a mask of the positions that may be hits, then what they hit.
  */
 #include "pipelock/scan/prefilter_internal.h"
 
-#include <stdlib.h>
+/* The portable way, which looks at every position. */
+static struct prefilter_masks portable_masks(const struct prefilter *prefilter, const unsigned char *p)
+{
+	struct prefilter_masks masks = {0, 0};
+	for (unsigned i = 0; i < PREFILTER_BLOCK; i++) {
+		if (__builtin_expect(prefilter_may_be_narrow(prefilter, p + i), 0))
+			masks.narrow |= 1ull << i;
+	}
+	for (unsigned i = 0; prefilter->has_wide && i < PREFILTER_BLOCK; i++)
+		masks.wide |= (uint64_t)(prefilter_wide_buckets(prefilter, p + i) != 0) << i;
+	return masks;
+}
 
-struct bucket {
-	struct byte_set sets[REGEX_WINDOW];
-	double rate;
-	size_t count;
+static struct prefilter_list narrow_at(const struct prefilter *prefilter, const unsigned char *p)
+{
+	uint32_t key = prefilter_key(p), at = prefilter_hash(key) >> (32 - prefilter->slots_log2);
+	uint32_t last = (1u << prefilter->slots_log2) - 1;
+	while (prefilter->slots[at].list > 0 && prefilter->slots[at].key != key)
+		at = (at + 1) & last;
+	const uint32_t *list = prefilter->narrow + prefilter->slots[at].list;
+	return (struct prefilter_list){list + 1, list[0]};
+}
+
+static struct prefilter_list list_of(const struct prefilter_lists *lists, unsigned which)
+{
+	uint32_t first = lists->first[which];
+	return (struct prefilter_list){lists->windows + first, lists->first[which + 1] - first};
+}
+
+struct hits {
+	const struct prefilter *prefilter;
+	prefilter_hit_fn *on_hit;
+	void *arg;
 };
 
-struct order {
-	size_t index;
-	double rate;
-};
-
-static double window_rate(const struct byte_set sets[REGEX_WINDOW])
+static bool hit_narrow(const struct hits *hits, const unsigned char *p, size_t position)
 {
-	double product = 1;
-	for (int j = 0; j < REGEX_WINDOW; j++)
-		product *= byte_set_rate(&sets[j]);
-	return product;
+	struct prefilter_list list = narrow_at(hits->prefilter, p);
+	return list.count == 0 || hits->on_hit(hits->arg, position, list);
 }
 
-static int compare_order(const void *a, const void *b)
+static bool hit_wide(const struct hits *hits, const unsigned char *p, size_t position)
 {
-	const struct order *x = a, *y = b;
-	if (x->rate != y->rate)
-		return x->rate < y->rate ? 1 : -1;
-	return x->index < y->index ? -1 : 1;
-}
-
-static struct bucket united(const struct bucket *bucket, const struct prefilter_window *window)
-{
-	struct bucket out = *bucket;
-	for (int j = 0; j < REGEX_WINDOW; j++) {
-		for (int i = 0; i < 4; i++)
-			out.sets[j].w[i] |= window->sets[j].w[i];
-	}
-	out.count++;
-	out.rate = window_rate(out.sets);
-	return out;
-}
-
-/* Fill `to` (which bucket each window went to) for this many buckets. */
-static void distribute(const struct prefilter_window *windows, const struct order *order, size_t count,
-	struct bucket *buckets, size_t bucket_count, uint8_t *to)
-{
-	memset(buckets, 0, bucket_count * sizeof(*buckets));
-	for (size_t k = 0; k < count; k++) {
-		const struct prefilter_window *window = &windows[order[k].index];
-		size_t best = 0;
-		double least = 1e9;
-		for (size_t b = 0; b < bucket_count; b++) {
-			struct bucket with = united(&buckets[b], window);
-			double grown = with.rate - buckets[b].rate + 1e-7 * (double)buckets[b].count;
-			if (grown < least) {
-				least = grown;
-				best = b;
-			}
-		}
-		buckets[best] = united(&buckets[best], window);
-		to[order[k].index] = (uint8_t)best;
-	}
-}
-
-static void fill_exact(struct prefilter *prefilter, const struct bucket *buckets)
-{
-	for (int j = 0; j < REGEX_WINDOW; j++) {
-		for (unsigned c = 0; c < 256; c++) {
-			for (unsigned b = 0; b < PREFILTER_BUCKETS; b++) {
-				if (byte_set_has(&buckets[b].sets[j], c))
-					prefilter->exact[j][c] |= 1ull << b;
-			}
-		}
-	}
-}
-
-static void fill_nibbles(struct prefilter *prefilter, const struct bucket *buckets)
-{
-	for (unsigned b = 0; b < TEDDY_SETS * 8; b++) {
-		for (int j = 0; j < REGEX_WINDOW; j++) {
-			for (unsigned c = 0; c < 256; c++) {
-				if (!byte_set_has(&buckets[b].sets[j], c))
-					continue;
-				prefilter->nibbles[b / 8][j][0][c & 15] |= (uint8_t)(1u << (b % 8));
-				prefilter->nibbles[b / 8][j][1][c >> 4] |= (uint8_t)(1u << (b % 8));
-			}
-		}
-	}
-}
-
-struct prefilter *prefilter_new(const struct prefilter_window *windows, size_t count, bool simd)
-{
-	struct prefilter *prefilter = calloc(1, sizeof(*prefilter) + count);
-	struct order *order = calloc(count + 1, sizeof(*order));
-	struct bucket *buckets = calloc(PREFILTER_BUCKETS, sizeof(*buckets));
-	uint8_t *coarse = calloc(count + 1, 1);
-	if (!prefilter || !order || !buckets || !coarse) {
-		free(prefilter);
-		prefilter = NULL;
-		goto out;
-	}
-	prefilter->count = count;
-	prefilter->use_avx2 = simd && prefilter_avx2_available();
-	for (size_t i = 0; i < count; i++)
-		order[i] = (struct order){i, window_rate(windows[i].sets)};
-	qsort(order, count, sizeof(*order), compare_order);
-	distribute(windows, order, count, buckets, PREFILTER_BUCKETS, prefilter->bucket);
-	fill_exact(prefilter, buckets);
-	distribute(windows, order, count, buckets, (size_t)TEDDY_SETS * 8, coarse);
-	fill_nibbles(prefilter, buckets);
-out:
-	free(order);
-	free(buckets);
-	free(coarse);
-	return prefilter;
-}
-
-void prefilter_free(struct prefilter *prefilter)
-{
-	free(prefilter);
-}
-
-unsigned prefilter_bucket(const struct prefilter *prefilter, size_t i)
-{
-	return prefilter->bucket[i];
-}
-
-bool prefilter_scan(const struct prefilter *prefilter, const unsigned char *text, size_t from, size_t to,
-	prefilter_hit_fn *on_hit, void *arg)
-{
-	size_t at = from;
-	if (prefilter->use_avx2 && !prefilter_scan_avx2(prefilter, text, from, to, on_hit, arg, &at))
-		return false;
-	for (; at < to; at++) {
-		uint64_t buckets = prefilter_exact(prefilter, text + at);
-		if (buckets && !on_hit(arg, at, buckets))
+	for (unsigned left = prefilter_wide_buckets(hits->prefilter, p); left; left &= left - 1) {
+		struct prefilter_list list =
+			list_of(&hits->prefilter->buckets, (unsigned)__builtin_ctz(left));
+		if (!hits->on_hit(hits->arg, position, list))
 			return false;
 	}
 	return true;
 }
 
-uint64_t prefilter_match(const struct prefilter *prefilter, const unsigned char *octets, size_t n)
+/* The first n positions of the block p, which stands at `at` in the text. */
+static bool scan_block(const struct hits *hits, const unsigned char *p, size_t n, size_t at)
 {
-	uint64_t buckets = UINT64_MAX;
-	for (size_t j = 0; j < n && j < REGEX_WINDOW; j++)
-		buckets &= prefilter->exact[j][octets[j]];
-	return prefilter->count ? buckets : 0;
+	struct prefilter_masks masks = hits->prefilter->use_avx2 ? prefilter_masks_avx2(hits->prefilter, p)
+								 : portable_masks(hits->prefilter, p);
+	uint64_t left = (masks.narrow | masks.wide) & UINT64_MAX >> (PREFILTER_BLOCK - n);
+	for (; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+		if (masks.narrow >> i & 1 && !hit_narrow(hits, p + i, at + i))
+			return false;
+		if (masks.wide >> i & 1 && !hit_wide(hits, p + i, at + i))
+			return false;
+	}
+	return true;
 }
 
-uint64_t prefilter_match_start(const struct prefilter *prefilter, const unsigned char *octets, size_t n)
+bool prefilter_scan(const struct prefilter *prefilter, const unsigned char *text, size_t from, size_t to,
+	prefilter_hit_fn *on_hit, void *arg)
 {
-	uint64_t buckets = UINT64_MAX;
-	for (size_t j = 1; j <= n && j < REGEX_WINDOW; j++)
-		buckets &= prefilter->exact[j][octets[j - 1]];
-	return prefilter->count ? buckets : 0;
+	struct hits hits = {prefilter, on_hit, arg};
+	size_t at = from;
+	for (; to - at >= PREFILTER_BLOCK; at += PREFILTER_BLOCK) {
+		if (!scan_block(&hits, text + at, PREFILTER_BLOCK, at))
+			return false;
+	}
+	size_t n = to - at;
+	if (n == 0)
+		return true;
+	unsigned char rest[PREFILTER_BLOCK + REGEX_WINDOW - 1] = {0};
+	memcpy(rest, text + at, n + REGEX_WINDOW - 1);
+	return scan_block(&hits, rest, n, at);
+}
+
+struct prefilter_list prefilter_begun(const struct prefilter *prefilter, unsigned char octet)
+{
+	return list_of(&prefilter->begun, octet);
+}
+
+struct prefilter_list prefilter_begun_before(const struct prefilter *prefilter, unsigned char octet)
+{
+	return list_of(&prefilter->begun_before, octet);
 }

@@ -1,76 +1,114 @@
 /*
  * The prefilter with AVX2, chosen at run time: Teddy (Langdale, in Hyperscan) over windows of four. For each
- * of 32 positions two shuffles a window octet look its nibbles up in tables of eight buckets; what survives
- * the four ANDs is looked up exactly. It may name too many positions to look at, never too few.
+ * position two shuffles a window octet look its nibbles up in tables of eight buckets; what survives the four
+ * ANDs may fit. It may name too many positions, never too few.
  */
 #include "pipelock/scan/prefilter_internal.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define AVX2 __attribute__((target("avx2")))
+#define AVX2 __attribute__((target("avx2,bmi,bmi2")))
+#define AVX2_INLINE __attribute__((target("avx2,bmi,bmi2"), always_inline)) static inline
 #define STEP 32
 
 bool prefilter_avx2_available(void)
 {
-	return __builtin_cpu_supports("avx2");
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+	       __builtin_cpu_supports("bmi2");
 }
 
-struct tables {
-	__m256i low[TEDDY_SETS][REGEX_WINDOW], high[TEDDY_SETS][REGEX_WINDOW];
+/* The nibbles of 2 * STEP octets. */
+struct nibbles {
+	__m256i low[2], high[2];
 };
 
-AVX2 static inline __m256i load_table(const uint8_t *nibbles)
-{
-	return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)nibbles));
-}
-
-AVX2 static inline void load_tables(const struct prefilter *prefilter, struct tables *t)
-{
-	for (int set = 0; set < TEDDY_SETS; set++) {
-		for (int j = 0; j < REGEX_WINDOW; j++) {
-			t->low[set][j] = load_table(prefilter->nibbles[set][j][0]);
-			t->high[set][j] = load_table(prefilter->nibbles[set][j][1]);
-		}
-	}
-}
-
-/* A bit for each of the 32 positions from p on where some bucket may fit. */
-AVX2 static inline uint32_t may_fit(const struct tables *t, const unsigned char *p)
+AVX2_INLINE struct nibbles load_nibbles(const unsigned char *p)
 {
 	const __m256i mask = _mm256_set1_epi8(15);
-	__m256i fits[TEDDY_SETS];
-	for (int j = 0; j < REGEX_WINDOW; j++) {
-		__m256i octets = _mm256_loadu_si256((const __m256i *)(const void *)(p + j));
-		__m256i low = _mm256_and_si256(octets, mask);
-		__m256i high = _mm256_and_si256(_mm256_srli_epi16(octets, 4), mask);
-		for (int set = 0; set < TEDDY_SETS; set++) {
-			__m256i one = _mm256_and_si256(_mm256_shuffle_epi8(t->low[set][j], low),
-				_mm256_shuffle_epi8(t->high[set][j], high));
-			fits[set] = j ? _mm256_and_si256(fits[set], one) : one;
-		}
+	struct nibbles out;
+	for (int i = 0; i < 2; i++) {
+		__m256i octets = _mm256_loadu_si256((const __m256i *)(const void *)(p + i * STEP));
+		out.low[i] = _mm256_and_si256(octets, mask);
+		out.high[i] = _mm256_and_si256(_mm256_srli_epi16(octets, 4), mask);
 	}
-	__m256i any = _mm256_or_si256(fits[0], fits[1]);
-	return ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(any, _mm256_setzero_si256()));
+	return out;
 }
 
-AVX2 bool prefilter_scan_avx2(const struct prefilter *prefilter, const unsigned char *text, size_t from,
-	size_t to, prefilter_hit_fn *on_hit, void *arg, size_t *at)
+AVX2_INLINE __m256i load_table(const uint8_t *table)
 {
-	struct tables t;
-	*at = from;
-	if (to - from < STEP)
-		return true;
-	load_tables(prefilter, &t);
-	for (; to - *at >= STEP; *at += STEP) {
-		for (uint32_t left = may_fit(&t, text + *at); left; left &= left - 1) {
-			size_t position = *at + (unsigned)__builtin_ctz(left);
-			uint64_t buckets = prefilter_exact(prefilter, text + position);
-			if (buckets && !on_hit(arg, position, buckets))
-				return false;
-		}
+	return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)table));
+}
+
+/* The buckets of one set that fit, for 2 * STEP positions. */
+struct fits {
+	__m256i buckets[2];
+};
+
+AVX2_INLINE struct fits look_up(const uint8_t tables[2][16], const struct nibbles *nibbles)
+{
+	__m256i low = load_table(tables[0]), high = load_table(tables[1]);
+	struct fits out;
+	for (int i = 0; i < 2; i++)
+		out.buckets[i] = _mm256_and_si256(_mm256_shuffle_epi8(low, nibbles->low[i]),
+			_mm256_shuffle_epi8(high, nibbles->high[i]));
+	return out;
+}
+
+AVX2_INLINE void narrow_down(struct fits *fits, const uint8_t tables[2][16], const struct nibbles *nibbles)
+{
+	struct fits more = look_up(tables, nibbles);
+	for (int i = 0; i < 2; i++)
+		fits->buckets[i] = _mm256_and_si256(fits->buckets[i], more.buckets[i]);
+}
+
+AVX2_INLINE uint64_t positions_of(__m256i first, __m256i second)
+{
+	const __m256i zero = _mm256_setzero_si256();
+	uint32_t low = ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(first, zero));
+	uint32_t high = ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(second, zero));
+	return (uint64_t)high << STEP | low;
+}
+
+/* Written out for the sets that there are, so that all of it stays in registers. */
+AVX2_INLINE struct prefilter_masks coarse_masks(const struct prefilter *prefilter, const unsigned char *p)
+{
+	struct nibbles nibbles = load_nibbles(p);
+	struct fits a = look_up(prefilter->nibbles[0][0], &nibbles);
+	struct fits b = look_up(prefilter->nibbles[0][1], &nibbles);
+	struct fits c = look_up(prefilter->nibbles[0][2], &nibbles);
+	struct fits d = look_up(prefilter->nibbles[0][3], &nibbles);
+	struct fits wide = look_up(prefilter->nibbles[0][PREFILTER_WIDE_SET], &nibbles);
+	for (int j = 1; j < REGEX_WINDOW; j++) {
+		nibbles = load_nibbles(p + j);
+		narrow_down(&a, prefilter->nibbles[j][0], &nibbles);
+		narrow_down(&b, prefilter->nibbles[j][1], &nibbles);
+		narrow_down(&c, prefilter->nibbles[j][2], &nibbles);
+		narrow_down(&d, prefilter->nibbles[j][3], &nibbles);
+		narrow_down(&wide, prefilter->nibbles[j][PREFILTER_WIDE_SET], &nibbles);
 	}
-	return true;
+	__m256i narrow[2];
+	for (int i = 0; i < 2; i++)
+		narrow[i] = _mm256_or_si256(_mm256_or_si256(a.buckets[i], b.buckets[i]),
+			_mm256_or_si256(c.buckets[i], d.buckets[i]));
+	return (struct prefilter_masks){
+		positions_of(narrow[0], narrow[1]), positions_of(wide.buckets[0], wide.buckets[1])};
+}
+
+/* Of what the nibbles let through, what the bitmap and the octets do too. Without a branch on that: it would
+ * be guessed wrong more often than it saves. */
+AVX2 struct prefilter_masks prefilter_masks_avx2(const struct prefilter *prefilter, const unsigned char *p)
+{
+	struct prefilter_masks coarse = coarse_masks(prefilter, p), masks = {0, 0};
+	for (uint64_t left = coarse.narrow; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+		masks.narrow |= prefilter_may_be_narrow(prefilter, p + i) << i;
+	}
+	for (uint64_t left = coarse.wide; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+		masks.wide |= (uint64_t)(prefilter_wide_buckets(prefilter, p + i) != 0) << i;
+	}
+	return masks;
 }
 
 #else
@@ -80,12 +118,10 @@ bool prefilter_avx2_available(void)
 	return false;
 }
 
-bool prefilter_scan_avx2(const struct prefilter *prefilter, const unsigned char *text, size_t from, size_t to,
-	prefilter_hit_fn *on_hit, void *arg, size_t *at)
+struct prefilter_masks prefilter_masks_avx2(const struct prefilter *prefilter, const unsigned char *p)
 {
-	(void)prefilter, (void)text, (void)to, (void)on_hit, (void)arg;
-	*at = from;
-	return true;
+	(void)prefilter, (void)p;
+	return (struct prefilter_masks){UINT64_MAX, UINT64_MAX};
 }
 
 #endif

@@ -84,11 +84,25 @@ void regex_release(struct regex *regex);
  * the start of the text.
  */
 #define REGEX_ANCHOR_MAX 40
+#define REGEX_TAIL_MAX 32
 #define REGEX_MAX_DISTANCE 512
+/*
+ * What stands behind an anchor when the regex goes on with C{n,m}: at most `max` octets of `run`, then one of
+ * `end`.
+ */
+struct regex_tail {
+	bool known;
+	uint16_t at;  /* where it begins, from the anchor's start */
+	uint16_t max; /* more than REGEX_TAIL_MAX: any number */
+	struct byte_set run, end;
+};
+
 struct regex_anchor {
 	struct byte_set sets[REGEX_ANCHOR_MAX];
 	unsigned length;
 	bool context;
+	bool next; /* its last set is what the variable part behind it begins with */
+	struct regex_tail tail;
 	unsigned window; /* where its window of four begins; sets past its end are "any" */
 	uint32_t min_distance,
 		max_distance; /* from the start of the match to the first set after the context */
@@ -99,6 +113,7 @@ struct regex_anchor {
  * four in them are expected per octet of traffic. count 0: there is none. false: out of memory. Free *out.
  */
 #define REGEX_WINDOW 4
+#define REGEX_NARROW_TEXTS 512 /* a window that no more texts fit, case apart, is cheap to look for */
 #define REGEX_MAX_ANCHORS 256
 bool regex_find_anchors(const struct regex *regex, struct regex_anchor **out, size_t *count, double *rate);
 

@@ -4,49 +4,13 @@
  * at anything of variable length and keeps the set that ordinary traffic holds least often. Every claim must
  * be true of every match; to claim less is always allowed.
  */
-#include "pipelock/scan/regex.h"
+#include "pipelock/scan/regex_rate.h"
+#include "pipelock/scan/regex_rows.h"
 
 #include <stdlib.h>
 
-#define MAX_ROWS 64
 #define TRAILING_COPIES 4
-
-/* Occurrences in 100,000 octets of a mixture of JSON, C, Python, prose, base64 and random octets. */
-static const unsigned short frequency[256] = {36, 30, 31, 31, 29, 30, 30, 30, 31, 318, 1166, 30, 30, 30, 30,
-	30, 30, 30, 30, 30, 30, 30, 30, 31, 30, 30, 30, 30, 30, 30, 30, 31, 13168, 47, 523, 378, 33, 44, 144,
-	117, 572, 574, 843, 401, 917, 228, 465, 919, 693, 651, 609, 511, 444, 424, 453, 405, 473, 413, 424,
-	462, 253, 230, 270, 35, 89, 841, 546, 853, 652, 884, 573, 663, 478, 901, 346, 405, 761, 604, 741, 695,
-	630, 359, 889, 785, 936, 501, 430, 430, 656, 436, 352, 83, 1578, 82, 33, 3072, 56, 2743, 886, 1726,
-	1759, 5075, 1401, 886, 1133, 2916, 381, 521, 1788, 1189, 3902, 2632, 1738, 439, 2857, 2544, 4332,
-	1393, 703, 612, 720, 1050, 440, 175, 45, 170, 34, 29,
-	/* 0x80 to 0xff */
-	31, 31, 31, 31, 30, 30, 30, 31, 31, 31, 30, 31, 30, 30, 30, 30, 30, 31, 31, 31, 31, 31, 31, 31, 30,
-	31, 30, 31, 30, 31, 31, 30, 30, 30, 30, 30, 30, 31, 31, 31, 30, 34, 30, 31, 30, 31, 31, 30, 31, 31,
-	31, 30, 31, 30, 31, 30, 34, 32, 31, 31, 31, 31, 31, 30, 30, 30, 33, 34, 31, 31, 30, 30, 30, 30, 30,
-	30, 30, 30, 34, 32, 37, 33, 29, 30, 30, 30, 31, 33, 31, 30, 30, 31, 30, 31, 30, 30, 35, 30, 30, 31,
-	30, 31, 31, 30, 29, 30, 30, 31, 31, 30, 30, 30, 30, 30, 30, 31, 30, 30, 30, 30, 30, 29, 29, 30, 29,
-	30, 30, 29};
-
-double byte_set_rate(const struct byte_set *set)
-{
-	unsigned sum = 0;
-	for (int i = 0; i < 4; i++) {
-		for (uint64_t left = set->w[i]; left; left &= left - 1)
-			sum += frequency[i * 64 + __builtin_ctzll(left)];
-	}
-	return sum / 100000.0;
-}
-
-/* Alternatives that begin at the same distance. A row is of length 0 at first. */
-struct row {
-	unsigned length;
-	struct byte_set sets[REGEX_ANCHOR_MAX];
-};
-
-struct rows {
-	size_t count;
-	struct row row[MAX_ROWS];
-};
+#define WIDE_COST 3
 
 struct result {
 	struct regex_anchor *anchors;
@@ -55,9 +19,17 @@ struct result {
 	double cost; /* what is compared: the rate, dearer for distance */
 };
 
+/* What comes after a node: its next siblings, then what comes after their parent. */
+struct after {
+	uint32_t node;
+	const struct after *up;
+};
+
 struct walk {
 	const struct regex *regex;
+	const struct after *after; /* what comes after the sequence in hand; NULL: the end, or not known */
 	bool out_of_memory;
+	struct rate_table rates;
 };
 
 static uint32_t add_distance(uint32_t a, uint32_t b)
@@ -72,169 +44,63 @@ static void result_clear(struct result *result)
 	memset(result, 0, sizeof(*result));
 }
 
-/* ---- exact: all texts a node can match, as rows */
+/* ---- rows become anchors */
 
-static bool rows_multiply(struct rows *rows, const struct rows *by)
+/* The rates of a row's sets, which are mostly those of the row before. */
+static void rate_sets(const struct rate_table *table, const struct regex_anchor *anchor,
+	const struct regex_anchor *before, struct set_rate rates[REGEX_ANCHOR_MAX])
 {
-	if (by->count == 0 || rows->count * by->count > MAX_ROWS)
-		return false;
-	for (size_t i = 0; i < rows->count; i++) {
-		for (size_t j = 0; j < by->count; j++) {
-			if (rows->row[i].length + by->row[j].length > REGEX_ANCHOR_MAX)
-				return false;
-		}
-	}
-	size_t old = rows->count;
-	for (size_t j = by->count; j-- > 0;) {
-		for (size_t i = 0; i < old; i++) {
-			struct row *to = &rows->row[j * old + i];
-			if (j > 0)
-				*to = rows->row[i];
-			memcpy(&to->sets[to->length], by->row[j].sets,
-				by->row[j].length * sizeof(to->sets[0]));
-			to->length += by->row[j].length;
-		}
-	}
-	rows->count = old * by->count;
-	return true;
-}
-
-static void rows_reset(struct rows *rows)
-{
-	rows->count = 1;
-	rows->row[0].length = 0;
-}
-
-static bool exact(struct walk *walk, uint32_t at, struct rows *out);
-
-static bool exact_alternatives(struct walk *walk, uint32_t child, struct rows *out)
-{
-	struct rows *branch = malloc(sizeof(*branch));
-	bool ok = branch != NULL;
-	walk->out_of_memory |= !branch;
-	for (out->count = 0; ok && child != REGEX_NONE; child = walk->regex->nodes[child].next) {
-		ok = exact(walk, child, branch) && out->count + branch->count <= MAX_ROWS;
-		for (size_t i = 0; ok && i < branch->count; i++)
-			out->row[out->count++] = branch->row[i];
-	}
-	free(branch);
-	return ok;
-}
-
-static bool exact_sequence(struct walk *walk, uint32_t child, struct rows *out)
-{
-	struct rows *item = malloc(sizeof(*item));
-	bool ok = item != NULL;
-	walk->out_of_memory |= !item;
-	rows_reset(out);
-	for (; ok && child != REGEX_NONE; child = walk->regex->nodes[child].next)
-		ok = exact(walk, child, item) && rows_multiply(out, item);
-	free(item);
-	return ok;
-}
-
-/* x{n}, or x{n,m} with few choices: the union of its powers. */
-static bool exact_repeat(struct walk *walk, const struct regex_node *node, struct rows *out)
-{
-	if (node->max == REGEX_UNBOUNDED || node->max - node->min > 2 || node->max > REGEX_ANCHOR_MAX)
-		return false;
-	struct rows *item = malloc(2 * sizeof(*item));
-	if (!item) {
-		walk->out_of_memory = true;
-		return false;
-	}
-	struct rows *power = item + 1;
-	bool ok = exact(walk, node->child, item);
-	rows_reset(power);
-	out->count = 0;
-	for (uint32_t i = 0; ok && i <= node->max; i++) {
-		if (i > 0)
-			ok = rows_multiply(power, item);
-		if (i < node->min || !ok)
+	for (unsigned k = 0; k < anchor->length; k++) {
+		const struct byte_set *set = &anchor->sets[k];
+		if (before && k < before->length && byte_set_equals(set, &before->sets[k]))
 			continue;
-		ok = out->count + power->count <= MAX_ROWS;
-		for (size_t k = 0; ok && k < power->count; k++)
-			out->row[out->count++] = power->row[k];
-	}
-	free(item);
-	return ok;
-}
-
-/* false: too many, too long, or without an end. */
-static bool exact(struct walk *walk, uint32_t at, struct rows *out)
-{
-	const struct regex_node *node = &walk->regex->nodes[at];
-	rows_reset(out);
-	switch (node->kind) {
-	case REGEX_CLASS:
-		out->row[0].sets[0] = node->set;
-		out->row[0].length = 1;
-		return true;
-	case REGEX_CAT:
-		return node->min_width <= REGEX_ANCHOR_MAX && exact_sequence(walk, node->child, out);
-	case REGEX_ALT:
-		return node->min_width <= REGEX_ANCHOR_MAX && exact_alternatives(walk, node->child, out);
-	case REGEX_GROUP:
-		return exact(walk, node->child, out);
-	case REGEX_REPEAT:
-		return exact_repeat(walk, node, out);
-	default:
-		return true; /* no width: the row of no sets */
+		if (k > 0 && byte_set_equals(set, &anchor->sets[k - 1]))
+			rates[k] = rates[k - 1];
+		else
+			rates[k] = rate_set(table, set);
 	}
 }
 
-/* ---- the cost of a row */
+/* A window's expected hits, and what they cost: more where the prefilter can't write the window out. */
+struct expected {
+	double rate, cost;
+};
 
-/* Octets are not drawn one by one: of these there are far more in JSON, source and headers than their letters
- * say. */
-static const char common[][REGEX_WINDOW + 1] = {"key\"", "\"key", "key=", "_key", "-key", "keys", " key",
-	"key ", "toke", "oken", "ken\"", "kens", "\"tok", "secr", "ecre", "cret", "pass", "assw", "word",
-	"user", "name", "ame\"", "http", "ttps", "tps:", "ps:/", "s://", "://w", "://a", "www.", ".com",
-	"com/", "data", "type", "\": \"", "\":\"", "\",\"", "\": ", "\\n\\n", "cont", "tent", "text", "role",
-	"id\":", "\"id\"", "api.", "api/", "api_", "/api", "auth", "Auth", "code", "file", "test", "true",
-	"null", "fals", "    ", "\t\t\t\t", "----", "====", "////", "****", "0000", "0x00", "2024", "2025",
-	"2026", "base", "clie", "lien", "acce", "cces", "ess_", "self", "retu", "func", "this", "impo",
-	"defi", "clas", "cons", "stri", "requ", "resp", "erro", "mess", "mode", "serv", "app_", "app-",
-	"appl", "host", "port", "mail", "hash", "sess", "Bear"};
-#define COMMON_RATE 2e-4
-
-static double window_rate(const struct regex_anchor *anchor, unsigned at)
+static void expect(const struct set_rate *rates, unsigned count, struct expected *sum)
 {
-	double product = 1.0;
-	for (unsigned i = at; i < at + REGEX_WINDOW && i < anchor->length; i++)
-		product *= byte_set_rate(&anchor->sets[i]);
-	for (size_t k = 0; k < sizeof(common) / sizeof(common[0]); k++) {
-		bool fits = true;
-		for (unsigned j = 0; fits && j < REGEX_WINDOW && at + j < anchor->length; j++)
-			fits = byte_set_has(&anchor->sets[at + j], (unsigned char)common[k][j]);
-		product += fits ? COMMON_RATE : 0;
-	}
-	return product;
+	double rate = rate_window(rates, count), texts = rate_texts(rates, count);
+	sum->rate += rate;
+	sum->cost += rate * (1 + WIDE_COST * (texts < REGEX_NARROW_TEXTS ? texts / REGEX_NARROW_TEXTS : 1));
 }
 
 /* One window for all alternatives, at the same distance from the start of the match: so starts are found in
  * order. */
-static double choose_window(struct regex_anchor *anchors, size_t count)
+static struct expected choose_window(
+	const struct rate_table *table, struct regex_anchor *anchors, size_t count)
 {
+	struct set_rate rates[REGEX_ANCHOR_MAX];
+	struct expected sums[REGEX_ANCHOR_MAX] = {{0, 0}};
 	unsigned shortest = REGEX_ANCHOR_MAX, where = 0;
-	double best = 0, rate = 0;
+	double best = 0;
 	for (size_t i = 0; i < count; i++)
 		shortest = anchors[i].length < shortest ? anchors[i].length : shortest;
+	for (size_t i = 0; i < count; i++) {
+		rate_sets(table, &anchors[i], i ? &anchors[i - 1] : NULL, rates);
+		for (unsigned at = 0; at == 0 || at + REGEX_WINDOW <= shortest; at++)
+			expect(rates + at, anchors[i].length - at, &sums[at]);
+	}
 	for (unsigned at = 0; at == 0 || at + REGEX_WINDOW <= shortest; at++) {
-		double sum = 0;
-		for (size_t i = 0; i < count; i++)
-			sum += window_rate(&anchors[i], at);
 		/* A window further in makes the tail of a stream wait longer: it has to be worth it. */
-		double cost = (sum + 1e-9) * (1 + 0.5 * at);
+		unsigned late = at > anchors[0].context ? at - anchors[0].context : 0;
+		double cost = (sums[at].cost + 1e-9) * (1 + 0.5 * late);
 		if (at == 0 || cost < best) {
 			best = cost;
-			rate = sum;
 			where = at;
 		}
 	}
 	for (size_t i = 0; i < count; i++)
 		anchors[i].window = where;
-	return rate;
+	return sums[where];
 }
 
 /* The set of octets that must stand before (or the start of the text), if the assertion before `rows` gives
@@ -264,8 +130,15 @@ struct open {
 	const struct regex_node *assertion; /* that stands right before the rows, or NULL */
 };
 
-static void make_anchor(
-	const struct open *open, size_t i, const struct byte_set *context, struct regex_anchor *out)
+/* What is known of the text behind the rows that are open. */
+struct ending {
+	bool known;
+	struct byte_set next; /* the octets of which one must follow */
+	struct regex_tail tail;
+};
+
+static void make_anchor(const struct open *open, size_t i, const struct byte_set *context,
+	const struct ending *ending, struct regex_anchor *out)
 {
 	const struct row *row = &open->rows.row[i];
 	memset(out, 0, sizeof(*out));
@@ -276,12 +149,20 @@ static void make_anchor(
 		row->length < REGEX_ANCHOR_MAX - out->length ? row->length : REGEX_ANCHOR_MAX - out->length;
 	memcpy(&out->sets[out->length], row->sets, n * sizeof(row->sets[0]));
 	out->length += n;
+	if (n == row->length) {
+		out->tail = ending->tail;
+		out->tail.at = (uint16_t)out->length;
+	}
+	out->next = ending->known && out->length < REGEX_ANCHOR_MAX;
+	if (out->next)
+		out->sets[out->length++] = ending->next;
 	out->min_distance = open->min_distance;
 	out->max_distance = open->max_distance;
 }
 
 /* The rows that are open are a possible result: keep them when they are cheaper than what there was. */
-static void close_rows(struct walk *walk, const struct open *open, struct result *best)
+static void close_rows(
+	struct walk *walk, const struct open *open, const struct ending *ending, struct result *best)
 {
 	const struct rows *rows = &open->rows;
 	if (open->max_distance > REGEX_MAX_DISTANCE)
@@ -298,22 +179,64 @@ static void close_rows(struct walk *walk, const struct open *open, struct result
 		return;
 	}
 	for (size_t i = 0; i < rows->count; i++)
-		make_anchor(open, i, has_context ? &context : NULL, &anchors[i]);
-	double sum = choose_window(anchors, rows->count);
+		make_anchor(open, i, has_context ? &context : NULL, ending, &anchors[i]);
+	struct expected sum = choose_window(&walk->rates, anchors, rows->count);
 	double span = open->max_distance - open->min_distance;
-	double cost = (sum + 1e-9) * (1 + 0.05 * open->max_distance + 0.1 * span);
+	double cost = (sum.cost + 1e-9) * (1 + 0.05 * open->max_distance + 0.1 * span);
 	if (best->anchors && best->cost <= cost) {
 		free(anchors);
 		return;
 	}
 	result_clear(best);
-	*best = (struct result){anchors, rows->count, sum, cost};
+	*best = (struct result){anchors, rows->count, sum.rate, cost};
 }
 
 /* ---- the walk */
 
 static void find_best(
 	struct walk *walk, uint32_t at, uint32_t min_distance, uint32_t max_distance, struct result *best);
+
+static bool add_first_bytes(const struct regex *regex, uint32_t at, struct byte_set *out);
+
+/* Adds the octets that this and what comes after it can begin with. false: it may all be of no width. */
+static bool add_next(const struct walk *walk, uint32_t node, struct byte_set *out)
+{
+	struct after here = {node, walk->after};
+	for (const struct after *after = &here; after; after = after->up) {
+		for (uint32_t at = after->node; at != REGEX_NONE; at = walk->regex->nodes[at].next) {
+			if (!add_first_bytes(walk->regex, at, out))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Behind the first copies of a repeated class come the others, and then something else. */
+static void find_tail(
+	const struct walk *walk, const struct regex_node *repeat, uint32_t copies, struct regex_tail *out)
+{
+	const struct regex_node *child = &walk->regex->nodes[repeat->child];
+	if (child->kind != REGEX_CLASS || !add_next(walk, repeat->next, &out->end))
+		return;
+	uint32_t max = repeat->max - copies;
+	out->known = true;
+	out->max = (uint16_t)(max <= REGEX_TAIL_MAX ? max : REGEX_TAIL_MAX + 1);
+	out->run = child->set;
+}
+
+/* Close the rows that end where this node begins. */
+static void close_before(struct walk *walk, const struct open *open, uint32_t node, struct result *best)
+{
+	struct ending ending = {0};
+	ending.known = add_next(walk, node, &ending.next);
+	const struct after *saved = walk->after;
+	for (; node == REGEX_NONE && walk->after; walk->after = walk->after->up)
+		node = walk->after->node;
+	if (node != REGEX_NONE && walk->regex->nodes[node].kind == REGEX_REPEAT)
+		find_tail(walk, &walk->regex->nodes[node], 0, &ending.tail);
+	walk->after = saved;
+	close_rows(walk, open, &ending, best);
+}
 
 static void open_at(struct open *open, uint32_t min_distance, uint32_t max_distance)
 {
@@ -330,9 +253,14 @@ static void walk_repeat(struct walk *walk, const struct regex_node *node, struct
 	const struct regex_node *child = &walk->regex->nodes[node->child];
 	uint32_t width = child->min_width, copies = 0;
 	bool fixed = width == child->max_width && width > 0;
+	struct ending ending = {0};
 	while (copies < node->min && rows_multiply(&open->rows, item))
 		copies++;
-	close_rows(walk, open, best);
+	ending.known = copies < node->max && !add_first_bytes(walk->regex, node->child, &ending.next);
+	if (copies == node->min)
+		ending.known = add_next(walk, node->next, &ending.next);
+	find_tail(walk, node, copies, &ending.tail);
+	close_rows(walk, open, &ending, best);
 	open_at(open, add_distance(min_distance, node->min_width),
 		add_distance(max_distance, node->max_width));
 	if (!fixed)
@@ -356,25 +284,37 @@ static void walk_child(struct walk *walk, uint32_t at, struct rows *item, struct
 			open->assertion = node;
 		return;
 	}
-	if (exact(walk, at, item)) {
+	if (rows_exact(walk->regex, at, item, &walk->out_of_memory)) {
 		if (rows_multiply(&open->rows, item))
 			return;
-		close_rows(walk, open, best);
+		if (rows_fit(&open->rows, item)) {
+			static const struct ending unknown;
+			rows_append(&open->rows, item);
+			close_rows(walk, open, &unknown, best);
+		} else {
+			close_before(walk, open, at, best);
+		}
 		open_at(open, min_distance, max_distance);
 		rows_multiply(&open->rows, item);
 		return;
 	}
-	if (node->kind == REGEX_REPEAT && node->min > 0 && exact(walk, node->child, item)) {
+	if (node->kind == REGEX_REPEAT && node->min > 0 &&
+		rows_exact(walk->regex, node->child, item, &walk->out_of_memory)) {
 		walk_repeat(walk, node, item, open, best, min_distance, max_distance);
 		return;
 	}
+	struct after after = {node->next, walk->after};
 	if (node->kind == REGEX_GROUP && walk->regex->nodes[node->child].kind == REGEX_CAT) {
+		walk->after = &after;
 		walk_children(walk, walk->regex->nodes[node->child].child, item, open, best, min_distance,
 			max_distance);
+		walk->after = after.up;
 		return;
 	}
-	close_rows(walk, open, best);
+	close_before(walk, open, at, best);
+	walk->after = &after;
 	find_best(walk, at, min_distance, max_distance, best);
+	walk->after = after.up;
 	open_at(open, add_distance(min_distance, node->min_width),
 		add_distance(max_distance, node->max_width));
 }
@@ -400,7 +340,7 @@ static void walk_sequence(
 	if (open && item) {
 		open_at(open, min_distance, max_distance);
 		walk_children(walk, first, item, open, best, min_distance, max_distance);
-		close_rows(walk, open, best);
+		close_before(walk, open, REGEX_NONE, best);
 	}
 	free(open);
 	free(item);
@@ -455,9 +395,13 @@ static void find_best(
 	case REGEX_GROUP:
 		find_best(walk, node->child, min_distance, max_distance, best);
 		break;
-	case REGEX_REPEAT: /* its first turn */
-		if (node->min > 0)
+	case REGEX_REPEAT: /* its first turn, after which may come another */
+		if (node->min > 0) {
+			const struct after *after = walk->after;
+			walk->after = NULL;
 			find_best(walk, node->child, min_distance, max_distance, best);
+			walk->after = after;
+		}
 		break;
 	default:
 		break;
@@ -473,6 +417,7 @@ bool regex_find_anchors(const struct regex *regex, struct regex_anchor **out, si
 	*rate = 1.0;
 	if (regex->opaque)
 		return true;
+	rate_table_fill(&walk.rates);
 	find_best(&walk, regex->root, 0, 0, &best);
 	if (walk.out_of_memory) {
 		result_clear(&best);

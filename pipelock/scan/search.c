@@ -8,6 +8,8 @@
 #define ALWAYS_STEP 4096u /* starts a call for a rule without anchors */
 #define RANGE_STEP 64u
 #define WORK_HIT 6u
+#define WORK_FINDING 2500u /* its fingerprint */
+#define WORK_REFUSED 200u  /* what validators cost, beside an octet's */
 
 enum anchor_result { ANCHOR_NO, ANCHOR_YES, ANCHOR_MAYBE };
 
@@ -15,20 +17,38 @@ enum anchor_result { ANCHOR_NO, ANCHOR_YES, ANCHOR_MAYBE };
  */
 static enum anchor_result anchor_at(const struct window *window, const struct anchor *anchor, int64_t at)
 {
-	size_t i = 0;
+	size_t i = 0, n = anchor->length;
 	if (at < 0) {
 		if (at < -1 || !window->start || !anchor->context)
 			return ANCHOR_NO;
 		i = 1;
 	}
-	for (; i < anchor->length; i++) {
-		size_t where = (size_t)(at + (int64_t)i);
-		if (where >= window->n)
-			return window->last ? ANCHOR_NO : ANCHOR_MAYBE;
-		if (!byte_set_has(&anchor->sets[i], window->p[where]))
+	bool cut = at + (int64_t)n > (int64_t)window->n;
+	if (cut)
+		n = at < (int64_t)window->n ? (size_t)((int64_t)window->n - at) : 0;
+	for (; i < n; i++) {
+		if (!byte_set_has(&anchor->sets[i], window->p[at + (int64_t)i]))
 			return ANCHOR_NO;
 	}
+	if (cut)
+		return window->last ? ANCHOR_NO : ANCHOR_MAYBE;
 	return ANCHOR_YES;
+}
+
+/* May the text go on as the regex does behind an anchor that stands at `at`? This is cheaper than to ask
+ * PCRE2. */
+static bool tail_may_follow(struct search *search, const struct regex_tail *tail, int64_t at)
+{
+	const struct window *window = search->window;
+	const unsigned char *p = window->p + at + tail->at, *end = window->p + window->n;
+	for (unsigned i = 0; p < end && !byte_set_has(&tail->end, *p); i++, p++) {
+		if (i >= REGEX_TAIL_MAX)
+			return true;
+		if (i >= tail->max || !byte_set_has(&tail->run, *p))
+			return false;
+		search->work++;
+	}
+	return p < end || !window->last;
 }
 
 /* ---- starts of one rule */
@@ -61,7 +81,7 @@ static uint64_t next_fixed_start(const struct search *search, uint32_t rule, uin
 	const struct window *window = search->window;
 	for (; lo <= hi; lo++) {
 		for (uint32_t k = engine->anchor_first[rule]; k < engine->anchor_first[rule + 1]; k++) {
-			const struct anchor *anchor = &engine->anchors[engine->by_rule[k]];
+			const struct anchor *anchor = &engine->anchors[k];
 			int64_t at = (int64_t)(lo - window->base) + anchor->back_min - anchor->window;
 			if (anchor_at(window, anchor, at) != ANCHOR_NO)
 				return lo;
@@ -95,6 +115,14 @@ static bool over_budget(struct search *search)
 	return true;
 }
 
+/* Where to go on after a match. */
+static uint64_t report(struct search *search, const struct compiled_rule *rule, const struct match *match)
+{
+	bool is_finding = search->on_match(search->arg, rule, search->window, match);
+	search->work += is_finding ? WORK_FINDING : WORK_REFUSED + (match->secret_end - match->secret);
+	return is_finding && match->end > match->begin ? match->end : match->begin + 1;
+}
+
 /* Search the starts [lo, hi] of a rule, which is not pending. false: search->failure. */
 static bool search_starts(struct search *search, uint32_t index, uint64_t lo, uint64_t hi)
 {
@@ -116,10 +144,7 @@ static bool search_starts(struct search *search, uint32_t index, uint64_t lo, ui
 		uint64_t limit = step_limit(rule, lo, hi), slice_end, first = lo;
 		switch (confirm(search, rule, &first, &limit, &match, &slice_end)) {
 		case CONFIRM_MATCH:
-			lo = search->on_match(search->arg, rule, search->window, &match) &&
-					     match.end > match.begin
-				     ? match.end
-				     : match.begin + 1;
+			lo = report(search, rule, &match);
 			break;
 		case CONFIRM_NOTHING:
 			if (rule->prefix && first == limit)
@@ -139,28 +164,31 @@ static bool search_starts(struct search *search, uint32_t index, uint64_t lo, ui
 	return true;
 }
 
-/* A candidate: some match may start in [lo, hi]. */
-static bool add_candidate(struct search *search, uint32_t rule, uint64_t lo, uint64_t hi)
-{
-	struct rule_state *state = &search->states[rule];
-	if (lo >= state->searched && lo < state->searched_end)
-		lo = state->searched_end;
-	if (lo >= state->skip && lo < state->skip_end)
-		lo = state->skip_end;
-	if (lo > hi)
-		return true;
-	if (state->is_pending) {
-		set_pending(search, rule, lo, hi);
-		return true;
-	}
-	return search_starts(search, rule, lo, hi);
-}
-
-/* ---- hits */
-
 struct starts {
 	uint64_t lo, hi;
 };
+
+/* Leave out what was searched before or can't match. false: nothing is left. */
+static bool drop_known(const struct rule_state *state, struct starts *starts)
+{
+	if (starts->lo >= state->searched && starts->lo < state->searched_end)
+		starts->lo = state->searched_end;
+	if (starts->lo >= state->skip && starts->lo < state->skip_end)
+		starts->lo = state->skip_end;
+	return starts->lo <= starts->hi;
+}
+
+/* A candidate: some match may start there. */
+static bool add_candidate(struct search *search, uint32_t rule, const struct starts *starts)
+{
+	if (search->states[rule].is_pending) {
+		set_pending(search, rule, starts->lo, starts->hi);
+		return true;
+	}
+	return search_starts(search, rule, starts->lo, starts->hi);
+}
+
+/* ---- hits */
 
 /* The starts that an anchor whose window is at this index speaks for; false: there are none in the text. */
 static bool anchor_starts(
@@ -176,60 +204,49 @@ static bool anchor_starts(
 	return true;
 }
 
-/* A bucket is the union of its windows: most of its anchors are not meant, and their second or third octet
- * tells. */
-static bool window_may_fit(const struct window *window, const struct anchor *anchor, int64_t at)
+/* The window of this anchor may stand at `at`. false: search->failure. */
+static bool try_anchor(struct search *search, const struct anchor *anchor, int64_t at)
 {
-	for (unsigned i = 1; i < REGEX_WINDOW && (size_t)anchor->window + i < anchor->length; i++) {
-		size_t where = (size_t)(at + (int64_t)i);
-		if (where < window->n && !byte_set_has(&anchor->sets[anchor->window + i], window->p[where]))
-			return false;
-	}
-	return true;
+	struct starts starts;
+	search->work += WORK_HIT;
+	enum anchor_result result = anchor_at(search->window, anchor, at - anchor->window);
+	if (result == ANCHOR_NO || !anchor_starts(search->window, anchor, at, &starts) ||
+		!drop_known(&search->states[anchor->rule], &starts))
+		return true;
+	if (result == ANCHOR_YES && anchor->tail &&
+		!tail_may_follow(search, anchor->tail, at - anchor->window))
+		return true;
+	return add_candidate(search, anchor->rule, &starts);
 }
 
-static bool hit(struct search *search, int64_t at, uint64_t buckets)
+static bool hit(struct search *search, int64_t at, struct prefilter_list list)
 {
-	const struct engine *engine = search->engine;
-	for (; buckets; buckets &= buckets - 1) {
-		unsigned bucket = (unsigned)__builtin_ctzll(buckets);
-		for (uint32_t i = engine->bucket_first[bucket]; i < engine->bucket_first[bucket + 1]; i++) {
-			const struct anchor *anchor = &engine->anchors[i];
-			struct starts starts;
-			search->work += WORK_HIT;
-			if (!window_may_fit(search->window, anchor, at))
-				continue;
-			enum anchor_result result = anchor_at(search->window, anchor, at - anchor->window);
-			if (result == ANCHOR_NO || !anchor_starts(search->window, anchor, at, &starts))
-				continue;
-			if (!add_candidate(search, anchor->rule, starts.lo, starts.hi))
-				return false;
-		}
+	for (size_t i = 0; i < list.count; i++) {
+		if (!try_anchor(search, &search->engine->anchors[list.windows[i]], at))
+			return false;
 	}
 	return !over_budget(search);
 }
 
-static bool on_hit(void *arg, size_t position, uint64_t buckets)
+static bool on_hit(void *arg, size_t position, struct prefilter_list list)
 {
-	return hit(arg, (int64_t)position, buckets);
+	return hit(arg, (int64_t)position, list);
 }
 
 /* Windows that are not whole: the one that begins with the octet before the text, and at the text's end. */
 static bool search_start_edge(struct search *search)
 {
 	const struct window *window = search->window;
-	uint64_t buckets = prefilter_match_start(search->engine->prefilter, window->p, window->n);
-	return hit(search, -1, buckets & search->engine->context_buckets);
+	return window->n == 0 ||
+	       hit(search, -1, prefilter_begun_before(search->engine->prefilter, window->p[0]));
 }
 
 static bool search_end_edge(struct search *search, size_t from)
 {
-	const struct window *window = search->window;
-	for (size_t at = from; at < window->n; at++) {
-		uint64_t buckets = prefilter_match(search->engine->prefilter, window->p + at, window->n - at);
-		if (window->n - at < REGEX_WINDOW)
-			buckets &= search->engine->short_buckets[window->n - at];
-		if (!hit(search, (int64_t)at, buckets))
+	const struct engine *engine = search->engine;
+	struct prefilter_list list = {engine->short_anchors, engine->short_count};
+	for (size_t at = from; at < search->window->n; at++) {
+		if (!hit(search, (int64_t)at, list))
 			return false;
 	}
 	return true;
@@ -253,7 +270,9 @@ static bool search_always(struct search *search, uint64_t from)
 {
 	const struct window *window = search->window;
 	for (size_t i = 0; i < search->engine->always_count && window->n > 0; i++) {
-		if (!add_candidate(search, search->engine->always[i], from, window->base + window->n - 1))
+		uint32_t rule = search->engine->always[i];
+		struct starts starts = {from, window->base + window->n - 1};
+		if (drop_known(&search->states[rule], &starts) && !add_candidate(search, rule, &starts))
 			return false;
 	}
 	return true;

@@ -1,13 +1,24 @@
 /*
  * What our reader claims about a regex against what PCRE2 matches: each match must hold one of the anchors at
- * a distance it names, begin with one of the first octets and have the width. The input is a regex, a NUL,
- * and a text.
+ * a distance it names and go on behind it as the anchor's tail says, begin with one of the first octets and
+ * have the width. The input is a regex, a NUL, and a text.
  */
 #include "pipelock/scan/rule_compile.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool tail_follows(const struct regex_tail *tail, const uint8_t *text, size_t n, size_t at)
+{
+	for (unsigned i = 0; at < n; i++, at++) {
+		if (byte_set_has(&tail->end, text[at]))
+			return true;
+		if (!byte_set_has(&tail->run, text[at]) || (i >= tail->max && tail->max <= REGEX_TAIL_MAX))
+			return false;
+	}
+	return false;
+}
 
 static bool anchor_at(const struct regex_anchor *anchor, const uint8_t *text, size_t n, size_t start)
 {
@@ -20,7 +31,8 @@ static bool anchor_at(const struct regex_anchor *anchor, const uint8_t *text, si
 			at -= anchor->context;
 			fits = at < n && byte_set_has(&anchor->sets[i], text[at]);
 		}
-		if (fits)
+		size_t behind = start + d + anchor->tail.at - anchor->context;
+		if (fits && (!anchor->tail.known || tail_follows(&anchor->tail, text, n, behind)))
 			return true;
 	}
 	return false;
