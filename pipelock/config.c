@@ -6,6 +6,7 @@
 #include "pipelock/config.h"
 
 #include "pipelock/config_keys.h"
+#include "pipelock/config_known.h"
 #include "pipelock/config_routes.h"
 
 #include <stdio.h>
@@ -34,8 +35,7 @@ static char *join(const char *folder, const char *name, struct load_error *error
 	return out;
 }
 
-/* An absolute path out of one in the file, to be freed. NULL: none is given, or *error was set. */
-static char *read_path(const struct config *config, struct yaml_node *node, struct load_error *error)
+char *config_read_path(const struct config *config, struct yaml_node *node, struct load_error *error)
 {
 	const char *text = NULL;
 	if (!yaml_read_string(node, &text, error) || !text)
@@ -69,7 +69,7 @@ static char *default_state(const struct config_overrides *overrides, struct load
 static void read_state(struct config *config, struct yaml_node *node,
 	const struct config_overrides *overrides, struct load_error *error)
 {
-	config->state = node ? read_path(config, node, error) : default_state(overrides, error);
+	config->state = node ? config_read_path(config, node, error) : default_state(overrides, error);
 }
 
 static void read_rule_paths(struct config *config, struct yaml_node *list, struct load_error *error)
@@ -88,7 +88,7 @@ static void read_rule_paths(struct config *config, struct yaml_node *list, struc
 	for (size_t i = 0; i < list->count && !error->set; i++) {
 		struct yaml_node *item = list->items[i];
 		bool builtin = item->kind == YAML_SCALAR && span_equals(item->scalar, SPAN("builtin"));
-		char *path = builtin ? strdup("builtin") : read_path(config, item, error);
+		char *path = builtin ? strdup("builtin") : config_read_path(config, item, error);
 		if (!path) {
 			load_error_set(error, "out of memory");
 			return;
@@ -239,7 +239,7 @@ static void read_connect_to(struct config *config, struct yaml_node *list, struc
 
 static void read_egress(struct config *config, struct yaml_node *egress, struct load_error *error)
 {
-	config->ca_file = read_path(config, yaml_get(egress, "ca_file"), error);
+	config->ca_file = config_read_path(config, yaml_get(egress, "ca_file"), error);
 	read_connect_to(config, yaml_get(egress, "connect_to"), error);
 	config_keys_read(config, "egress", egress, error);
 	yaml_reject_unknown(egress, error);
@@ -253,8 +253,8 @@ static void read_audit(struct config *config, struct yaml_node *audit, struct lo
 	yaml_read_choice(yaml_get(audit, "on_failure"), failures, 1, &failure, error);
 	yaml_reject_unknown(audit, error);
 	if (config->state)
-		config->audit_file =
-			file ? read_path(config, file, error) : join(config->state, "audit.jsonl", error);
+		config->audit_file = file ? config_read_path(config, file, error)
+					  : join(config->state, "audit.jsonl", error);
 }
 
 static void check_version(struct yaml_node *root, struct load_error *error)
@@ -297,6 +297,7 @@ static void read_all(struct config *config, struct yaml_node *root, const struct
 	read_state(config, yaml_get(root, "state"), overrides, error);
 	read_rule_paths(config, yaml_get(root, "rules"), error);
 	read_overrides(config, yaml_get(root, "overrides"), error);
+	config_known_read(config, yaml_get(root, "known_values"), yaml_get(root, "canaries"), error);
 	config_routes_read(config, yaml_get(root, "routes"), error);
 	read_groups(config, root, error);
 	read_addresses(config, root, egress, overrides, error);
@@ -340,6 +341,7 @@ void config_free(struct config *config)
 	if (!config)
 		return;
 	config_routes_free(config);
+	config_known_free(config);
 	for (size_t i = 0; i < config->rule_path_count; i++)
 		free(config->rule_paths[i]);
 	free(config->rule_paths);

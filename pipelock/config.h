@@ -9,7 +9,7 @@
 #include "common/address.h"
 #include "common/egress_settings.h"
 #include "common/yaml.h"
-#include "pipelock/scan/rules.h"
+#include "pipelock/scan/known.h"
 
 enum mode { MODE_STRICT = 0, MODE_BALANCED, MODE_AUDIT };
 enum route_tls { ROUTE_TLS_OPEN = 0, ROUTE_TLS_SPLICE };
@@ -33,6 +33,18 @@ struct route {
 	enum route_tls tls;
 	bool has_on_match;
 	enum verdict on_match; /* replaces the action of the rules that matched */
+	unsigned line, column;
+};
+
+/* A known value or a canary, as it is named; exactly one of env, file and value is there. */
+struct config_known {
+	enum rule_tier tier;
+	const char *name;
+	const char *env;     /* a variable of the supervisor's environment */
+	char *file;	     /* absolute */
+	const char *value;   /* of a canary alone */
+	const char **hosts;  /* where it is at home, NULL-terminated; NULL: nowhere */
+	enum verdict action; /* after overrides; VERDICT_ALLOW: it is not looked for */
 	unsigned line, column;
 };
 
@@ -61,6 +73,8 @@ struct config {
 	size_t rule_path_count;
 	struct rule_override *overrides;
 	size_t override_count;
+	struct config_known *known;
+	size_t known_count;
 	struct route *routes;
 	size_t route_count;
 	uint64_t hold_bytes, hold_time_ms, memory_bytes;
@@ -109,6 +123,9 @@ struct file_texts {
 };
 /* Read one file (at most max octets). false with *error set. */
 bool config_read_file(const char *path, size_t max, struct file_text *out, struct load_error *error);
+/* A file that holds a secret: its owner alone may write it, and who is not of its group can't read it. The
+ * caller wipes the text. */
+bool config_read_secret(const char *path, size_t max, struct file_text *out, struct load_error *error);
 /* The rule files that config names, folders expanded to their *.yaml in order of name. Empty for the built-in
  * sets. *out is to be released either way. */
 bool config_read_rules(const struct config *config, struct file_texts *out, struct load_error *error);

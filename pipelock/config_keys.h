@@ -33,6 +33,9 @@ const struct config_key *config_keys(size_t *count);
  * is). */
 bool config_keys_set_defaults(struct config *config, struct load_error *error);
 
+/* An absolute path out of one in the file, to be freed. NULL: none is given, or *error was set. */
+char *config_read_path(const struct config *config, struct yaml_node *node, struct load_error *error);
+
 /* Read the simple values of a group out of its mapping (NULL: none is there). */
 void config_keys_read(
 	struct config *config, const char *group, struct yaml_node *mapping, struct load_error *error);

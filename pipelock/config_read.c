@@ -88,6 +88,8 @@ static bool read_open_file(int fd, const char *path, size_t max, const struct st
 	ssize_t n = out->name && out->text ? read_whole(fd, out->text, room - 1) : -1;
 	if (n < 0 || n != status->st_size) {
 		load_error_set(error, "%s: %s", path, n < 0 ? strerror(errno) : "changed while it was read");
+		if (out->text)
+			explicit_bzero(out->text, room);
 		free(out->name);
 		free(out->text);
 		*out = (struct file_text){0};
@@ -106,6 +108,28 @@ bool config_read_file(const char *path, size_t max, struct file_text *out, struc
 	if (fd < 0)
 		return false;
 	bool ok = read_open_file(fd, path, max, &status, out, error);
+	close(fd);
+	return ok;
+}
+
+static bool is_private(const char *path, const struct stat *status, struct load_error *error)
+{
+	/* A group may read it: that is how a service that is not root gets at a secret of root's. */
+	if (!(status->st_mode & 07))
+		return true;
+	load_error_set(error, "%s: a secret, and everybody may read it (mode %04o); 'chmod o-rwx' mends it",
+		path, (unsigned)status->st_mode & 07777);
+	return false;
+}
+
+bool config_read_secret(const char *path, size_t max, struct file_text *out, struct load_error *error)
+{
+	struct stat status;
+	*out = (struct file_text){0};
+	int fd = open_policy(path, S_IFREG, &status, error);
+	if (fd < 0)
+		return false;
+	bool ok = is_private(path, &status, error) && read_open_file(fd, path, max, &status, out, error);
 	close(fd);
 	return ok;
 }

@@ -82,6 +82,7 @@ int policy_write(const struct policy *policy)
 		write_string(&out, rule->name);
 		write_text(&out, (struct span){rule->text, rule->size});
 	}
+	write_text(&out, policy->known);
 	if (!out.error && fcntl(out.fd, F_ADD_SEALS, SEALS) != 0)
 		out.error = errno;
 	if (out.error) {
@@ -187,7 +188,8 @@ bool policy_read(int fd, struct policy *out)
 	out->overrides.state_home = read_string(&in);
 	out->overrides.home = read_string(&in);
 	read_rules(&in, &out->rules);
-	if (in.failed || in.n != 0 || !out->config_text.p) {
+	out->known.p = read_text(&in, &out->known.n);
+	if (in.failed || in.n != 0 || !out->config_text.p || !out->known.p) {
 		policy_release(out);
 		return false;
 	}

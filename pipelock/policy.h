@@ -14,6 +14,7 @@ struct policy {
 	struct span config_text;
 	struct config_overrides overrides;
 	struct file_texts rules; /* empty: the built-in sets */
+	struct span known;	 /* the octets of a set of known values; empty: none is named */
 	void *memory;		 /* policy_read(): what all of it points into */
 	size_t memory_size;
 };

@@ -162,7 +162,8 @@ static bool open_shared_memory(struct supervisor *supervisor)
 		.folder = input->config->folder,
 		.config_text = input->config_text,
 		.overrides = *input->overrides,
-		.rules = *input->rules};
+		.rules = *input->rules,
+		.known = input->known};
 	supervisor->policy_fd = policy_write(&policy);
 	if (supervisor->policy_fd < 0)
 		return fail("the policy can't be handed to the proxy", -supervisor->policy_fd);

@@ -12,6 +12,7 @@ struct supervisor_input {
 	const struct config *config;
 	struct span config_text;	/* what `config` was loaded from; the proxy loads it again */
 	const struct file_texts *rules; /* empty: the built-in sets */
+	struct span known;		/* octets of the set of known values; empty: none is named */
 	const struct config_overrides *overrides; /* those that `config` was loaded with */
 	size_t rule_count;			  /* of the set, for the operator and the log */
 };

@@ -48,6 +48,7 @@ static void put_finding(const struct finding *finding, struct json *out)
 	chain_hex(finding->fingerprint, SCAN_FINGERPRINT_SIZE, fingerprint);
 	json_open_object(out);
 	put_text(out, "rule", finding->rule->id);
+	json_put_text(out, "tier", rule_tier_name(finding->rule->tier));
 	json_put_text(out, "severity", severity_name(finding->rule->severity));
 	json_put_text(out, "action", verdict_name(finding->rule->action));
 	json_put_text(out, "part", scan_part_name(finding->part));

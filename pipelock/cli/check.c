@@ -98,6 +98,7 @@ static void json_finding(struct json *json, const struct finding *finding)
 	const struct rule *rule = finding->rule;
 	json_open_object(json);
 	json_put_text(json, "rule", rule->id);
+	json_put_text(json, "tier", rule_tier_name(rule->tier));
 	json_put_text(json, "description", rule->description);
 	json_put_text(json, "severity", severity_name(rule->severity));
 	json_put_text(json, "action", verdict_name(rule->action));
@@ -174,17 +175,20 @@ static int check_policy(const struct request *request)
 	struct file_texts texts = {0};
 	struct check check = {0};
 	struct ruleset *rules = NULL;
+	struct known_set *known = NULL;
 	int code = CLI_ERROR;
 	if (cli_policy_load(&policy, request->config_file, NULL))
 		rules = cli_rules_load(policy.config, &texts);
-	if (rules) {
+	if (rules && cli_known_load(policy.config, &known)) {
 		check.config = policy.config;
 		check.scanner = scanner_new(rules, key);
+		if (check.scanner)
+			scanner_set_known(check.scanner, known);
 		code = check.scanner ? judge(&check, request) : cli_error("out of memory");
 	}
 	check_release(&check);
-	if (rules)
-		ruleset_put(rules);
+	ruleset_put(rules);
+	known_set_free(known);
 	file_texts_release(&texts);
 	cli_policy_release(&policy);
 	return code;

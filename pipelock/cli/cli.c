@@ -2,6 +2,8 @@
  * it. */
 #include "pipelock/cli/cli.h"
 
+#include "pipelock/known_values.h"
+
 #include <errno.h>
 #include <libgen.h>
 #include <stdarg.h>
@@ -150,4 +152,13 @@ struct ruleset *cli_rules_load(const struct config *config, struct file_texts *t
 	if (!set)
 		cli_error("%s", error.text);
 	return set;
+}
+
+bool cli_known_load(const struct config *config, struct known_set **out)
+{
+	struct load_error error = {0};
+	if (known_values_load(config, out, &error))
+		return true;
+	cli_error("%s", error.text);
+	return false;
 }

@@ -71,4 +71,8 @@ void cli_policy_release(struct cli_policy *policy);
  * released either way. NULL with the reason said. */
 struct ruleset *cli_rules_load(const struct config *config, struct file_texts *texts);
 
+/* Read the known values and canaries that a configuration names; *out as known_values_load() gives it. false
+ * with the reason said. */
+bool cli_known_load(const struct config *config, struct known_set **out);
+
 #endif

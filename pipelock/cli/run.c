@@ -29,22 +29,27 @@ static int run_policy(const char *config_file, const char *listen)
 	struct file_texts rules = {0};
 	int code = CLI_ERROR;
 	struct ruleset *set = NULL;
+	struct known_set *known = NULL;
 	if (cli_policy_load(&policy, config_file, listen))
 		set = cli_rules_load(policy.config, &rules);
-	if (set) {
+	if (set && cli_known_load(policy.config, &known)) {
 		size_t rule_count = ruleset_count(set);
 		/* The proxy compiles them again, from the same texts. */
 		ruleset_put(set);
+		set = NULL;
 		drop_own_certificate(policy.config);
 		struct supervisor_input input = {
 			.config = policy.config,
 			.config_text = {policy.file.text ? policy.file.text : "", policy.file.size},
 			.rules = &rules,
+			.known = known ? known_set_octets(known) : (struct span){NULL, 0},
 			.overrides = &policy.overrides,
 			.rule_count = rule_count,
 		};
 		code = (int)supervisor_run(&input);
 	}
+	ruleset_put(set);
+	known_set_free(known);
 	file_texts_release(&rules);
 	cli_policy_release(&policy);
 	return code;

@@ -7,6 +7,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "common/role.h"
+#include "pipelock/known_values.h"
 #include "pipelock/policy.h"
 #include "pipelock/proxy/worker_life.h"
 
@@ -63,6 +64,15 @@ static struct ruleset *proxy_load_rules(
 	return rules;
 }
 
+/* That the supervisor forgot them must not pass for a configuration that names none. */
+static void proxy_load_known(struct proxy *proxy, const struct policy *policy)
+{
+	if (policy->known.n > 0)
+		proxy->known = known_set_read(policy->known);
+	if ((policy->known.n > 0 || known_values_are_named(proxy->config)) && !proxy->known)
+		role_fatal("the known values are not as the supervisor has to hand them over");
+}
+
 /* The texts are those that the supervisor has loaded before: that they fail here is a fault of ours, or want
  * of memory. */
 static bool proxy_load_policy(struct proxy *proxy, struct policy *policy)
@@ -74,8 +84,10 @@ static bool proxy_load_policy(struct proxy *proxy, struct policy *policy)
 		config_load(policy->file, policy->folder, policy->config_text, &policy->overrides, &error);
 	if (proxy->config)
 		proxy->rules = proxy_load_rules(policy, proxy->config, &error);
-	if (proxy->rules)
+	if (proxy->rules) {
+		proxy_load_known(proxy, policy);
 		return true;
+	}
 	proxy_say(CONTROL_FAILED, error.set ? error.text : "out of memory");
 	return false;
 }
@@ -160,6 +172,7 @@ static void proxy_free(struct proxy *proxy)
 	SSL_CTX_free(proxy->tls);
 	keeper_client_free(proxy->keeper);
 	ruleset_put(proxy->rules);
+	known_set_free(proxy->known);
 	config_free(proxy->config);
 }
 

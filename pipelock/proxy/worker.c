@@ -123,6 +123,7 @@ int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, int 
 	worker->audit = audit_sink_new(worker->base, keeper, proxy->health);
 	if (!worker->scanner || !worker->audit)
 		return -ENOMEM;
+	scanner_set_known(worker->scanner, proxy->known);
 	LIST_INIT(&worker->sessions);
 	TAILQ_INIT(&worker->idle_hops);
 	event_assign(

@@ -29,6 +29,7 @@ TAILQ_HEAD(hop_idle_list, hop_idle);
 struct proxy {
 	struct config *config;
 	struct ruleset *rules;
+	struct known_set *known; /* NULL: none is named */
 	struct keeper_client *keeper;
 	SSL_CTX *tls;
 	const struct audit_health *health;

@@ -68,6 +68,28 @@ static bool fingerprint(
 	return true;
 }
 
+static void cover(struct finding *known, uint64_t begin, uint64_t end)
+{
+	uint64_t known_end = known->offset + known->length;
+	known->offset = begin < known->offset ? begin : known->offset;
+	known->length = (end > known_end ? end : known_end) - known->offset;
+}
+
+/* Where the URL holds the value once more in another form, that is masked in the log, too: all from here to
+ * there. Of a known value more may stand at one place than at another. */
+static void note_extent(struct finding *known, const struct finding *finding)
+{
+	if (known->part != finding->part)
+		return;
+	if (known->view != finding->view && known->part == SCAN_URL) {
+		cover(known, finding->offset, finding->offset + finding->length);
+	} else if (known->view == finding->view && finding->rule->tier != TIER_PATTERN &&
+		   finding->length > known->length) {
+		known->offset = finding->offset;
+		known->length = finding->length;
+	}
+}
+
 /* The same rule and value again: counted. Another view of the same part shows again what one did: not
  * counted. */
 static bool count_again(struct findings *out, const struct finding *finding)
@@ -78,6 +100,7 @@ static bool count_again(struct findings *out, const struct finding *finding)
 			memcmp(known->fingerprint, finding->fingerprint, SCAN_FINGERPRINT_SIZE) != 0)
 			continue;
 		bool again = known->part != finding->part || known->view == finding->view;
+		note_extent(known, finding);
 		if (again && known->count < UINT32_MAX)
 			known->count++;
 		return true;
@@ -118,6 +141,23 @@ bool findings_add(struct findings *out, const struct compiled_rule *rule, const 
 	else
 		out->dropped++;
 	return true;
+}
+
+void findings_widen(struct findings *out, const struct compiled_rule *rule, const struct found *found,
+	const uint8_t key[SCAN_FINGERPRINT_KEY_SIZE])
+{
+	uint8_t print[SCAN_FINGERPRINT_SIZE];
+	uint64_t end = found->offset + found->length;
+	if (!fingerprint(key, found->secret, print))
+		return;
+	for (size_t i = 0; i < out->count; i++) {
+		struct finding *item = &out->items[i];
+		if (item->rule != &rule->shown || item->part != found->part || item->view != found->view ||
+			memcmp(item->fingerprint, print, sizeof(print)) != 0)
+			continue;
+		cover(item, found->offset, end);
+		return;
+	}
 }
 
 void findings_set_unscannable(struct findings *out, enum scan_part part, const char *reason)

@@ -25,6 +25,10 @@ bool findings_add(struct findings *out, const struct compiled_rule *rule, const 
 /* Would it be one? Nothing is added. */
 bool findings_would_add(const struct compiled_rule *rule, const struct found *found);
 
+/* Of what was added, more has come: its extent grows. */
+void findings_widen(struct findings *out, const struct compiled_rule *rule, const struct found *found,
+	const uint8_t key[SCAN_FINGERPRINT_KEY_SIZE]);
+
 void findings_set_unscannable(struct findings *out, enum scan_part part, const char *reason);
 
 #endif

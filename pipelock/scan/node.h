@@ -87,6 +87,8 @@ struct node {
 	bool has_lane, lane_begun;
 	struct lane lane;
 	uint64_t lane_from; /* where in the text it begins */
+	struct known_matcher known; /* goes along with the lane */
+	uint64_t known_from;
 	uint64_t safe;	    /* as it was last answered */
 	uint64_t settled;   /* octets before the last break: nothing that follows goes on with them */
 	size_t gathered, kept;
@@ -103,6 +105,7 @@ struct views {
 	uint64_t generation;
 	enum scan_part part;
 	const struct scan_target *target;
+	const struct known_set *known; /* to look for; NULL: none */
 	uint64_t step;
 	uint64_t work, budget;
 	struct findings *out; /* of the call in progress */

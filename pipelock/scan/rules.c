@@ -121,7 +121,8 @@ static bool apply_overrides(
 			set->rules[i].shown.action = overrides[k].action;
 			used = true;
 		}
-		if (!used) {
+		/* Ids with a colon are those of known values (config_known.c). */
+		if (!used && !strchr(overrides[k].rule, ':')) {
 			struct yaml_node place = {.file = overrides[k].file,
 				.line = overrides[k].line,
 				.column = overrides[k].column};

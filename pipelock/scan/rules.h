@@ -15,6 +15,7 @@ struct rule {
 	const char *id;
 	const char *description;
 	const char *regex;
+	enum rule_tier tier;
 	enum severity severity;
 	enum verdict action; /* after overrides; VERDICT_ALLOW: the rule is off */
 	unsigned in;	     /* SCAN_BIT()s */

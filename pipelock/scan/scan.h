@@ -6,6 +6,7 @@
 #define PIPELOCK_SCAN_SCAN_H
 
 #include "pipelock/scan/decode.h"
+#include "pipelock/scan/known.h"
 #include "pipelock/scan/rules.h"
 
 #include <stdint.h>
@@ -53,6 +54,9 @@ struct scanner;
 struct scanner *scanner_new(struct ruleset *set, const uint8_t fingerprint_key[SCAN_FINGERPRINT_KEY_SIZE]);
 void scanner_free(struct scanner *scanner);
 struct ruleset *scanner_rules(const struct scanner *scanner);
+/* Look for these values too, in all that leaves. Before the first scan; borrowed for the scanner's life, and findings point
+ * into it. */
+void scanner_set_known(struct scanner *scanner, const struct known_set *known);
 
 enum scan_result {
 	SCAN_UNSCANNABLE = -1, /* noted in findings->unscannable: budget, match limit, decoder, memory */

@@ -66,6 +66,21 @@ void scanner_give_views(struct scanner *scanner, struct views *views)
 		views_free(views);
 }
 
+void scanner_set_known(struct scanner *scanner, const struct known_set *known)
+{
+	scanner->known = known;
+}
+
+const struct known_set *scanner_known(const struct scanner *scanner, enum scan_part part)
+{
+	return SCAN_BIT(part) & SCAN_OUTGOING ? scanner->known : NULL;
+}
+
+bool scanner_is_idle(const struct scanner *scanner, enum scan_part part)
+{
+	return scanner->set->engines[part]->rule_count == 0 && !scanner_known(scanner, part);
+}
+
 struct ruleset *scanner_rules(const struct scanner *scanner)
 {
 	return scanner->set;

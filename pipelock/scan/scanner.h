@@ -18,6 +18,7 @@ struct views;
 
 struct scanner {
 	struct ruleset *set;
+	const struct known_set *known; /* NULL: none */
 	uint8_t key[SCAN_FINGERPRINT_KEY_SIZE];
 	pcre2_match_context *match_context;
 	pcre2_match_data *match_data;
@@ -34,6 +35,11 @@ struct scanner {
 /* A tree of views, to be given back. NULL: out of memory. */
 struct views *scanner_take_views(struct scanner *scanner);
 void scanner_give_views(struct scanner *scanner, struct views *views);
+
+/* The values to look for in a part; NULL: none. */
+const struct known_set *scanner_known(const struct scanner *scanner, enum scan_part part);
+/* Nothing is looked for in this part. */
+bool scanner_is_idle(const struct scanner *scanner, enum scan_part part);
 
 /* A search with the scanner's PCRE2 state for the rules of a part. */
 void scanner_prepare(const struct scanner *scanner, enum scan_part part, struct search *search);

@@ -60,7 +60,7 @@ struct scan_stream *scan_stream_new(struct scanner *scanner, enum scan_part part
 	const struct scan_target *target, const enum coding *codings, size_t coding_count,
 	struct span content_type, struct findings *out)
 {
-	bool idle = scanner->set->engines[part]->rule_count == 0;
+	bool idle = scanner_is_idle(scanner, part);
 	if (!idle && !codings_are_known(codings, coding_count)) {
 		findings_set_unscannable(out, part, "its content coding is not known");
 		return NULL;

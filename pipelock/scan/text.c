@@ -39,6 +39,27 @@ static bool on_match(
 	return is_finding;
 }
 
+static void on_known(void *arg, const struct known_match *match)
+{
+	struct raw_text *text = arg;
+	const struct scanner *scanner = text->scanner;
+	struct found found = text->found;
+	found.secret = match->secret;
+	found.offset = match->begin;
+	found.length = match->end - match->begin;
+	bool added;
+	findings_add(text->out, known_set_rule(scanner->known, match->value), &found, scanner->key, &added);
+	text->added |= added;
+}
+
+static void find_known(const struct known_set *known, struct raw_text *raw, struct span text)
+{
+	struct known_matcher matcher;
+	known_begin(&matcher, known);
+	known_feed(&matcher, text, on_known, raw);
+	OPENSSL_cleanse(&matcher, sizeof(matcher));
+}
+
 /* NULL, or why it was not scanned whole. */
 static const char *scan_raw(struct scanner *scanner, struct raw_text *raw, struct span text)
 {
@@ -126,8 +147,11 @@ enum scan_result scan_text(struct scanner *scanner, enum scan_part part, const s
 	struct raw_text raw = {
 		.scanner = scanner, .out = out, .found = {.part = part, .view = VIEW_RAW, .target = target}};
 	const char *unscannable = out->unscannable;
-	if (text.n == 0 || scanner->set->engines[part]->rule_count == 0)
+	if (text.n == 0 || scanner_is_idle(scanner, part))
 		return SCAN_CLEAN;
+	const struct known_set *known = scanner_known(scanner, part);
+	if (known)
+		find_known(known, &raw, text);
 	const char *failure = scan_raw(scanner, &raw, text);
 	if (!failure && has_views(text))
 		failure = scan_views(scanner, &raw.found, text, out, &raw.added);

@@ -31,3 +31,9 @@ const char *severity_name(enum severity severity)
 	static const char *const names[] = {"info", "low", "medium", "high", "critical"};
 	return NAME(names, severity);
 }
+
+const char *rule_tier_name(enum rule_tier tier)
+{
+	static const char *const names[] = {"pattern", "known", "canary"};
+	return NAME(names, tier);
+}

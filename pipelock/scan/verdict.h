@@ -32,9 +32,13 @@ enum scan_view {
 
 enum severity { SEVERITY_INFO, SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH, SEVERITY_CRITICAL, SEVERITIES };
 
+/* What a rule stands on: a pattern, a secret that the operator named, or a value planted to be found. */
+enum rule_tier { TIER_PATTERN, TIER_KNOWN, TIER_CANARY };
+
 const char *verdict_name(enum verdict verdict);	   /* "block", "warn", "allow" */
 const char *scan_part_name(enum scan_part part);   /* "url", "header", "body", "websocket", "response" */
 const char *scan_view_name(enum scan_view view);   /* "raw", "plain", "content", ... */
 const char *severity_name(enum severity severity); /* "info" ... */
+const char *rule_tier_name(enum rule_tier tier);   /* "pattern", "known", "canary" */
 
 #endif

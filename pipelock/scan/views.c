@@ -69,6 +69,23 @@ static bool on_match(
 	return is_finding;
 }
 
+static void on_known(void *arg, const struct known_match *match)
+{
+	struct node *node = arg;
+	struct views *views = node->views;
+	const struct compiled_rule *rule = known_set_rule(views->known, match->value);
+	struct found found = found_at(node, node->known_from + match->begin, node->known_from + match->end);
+	bool added = false;
+	found.secret = match->secret;
+	if (views->only_ask)
+		views->would_add |= findings_would_add(rule, &found);
+	else if (match->again)
+		findings_widen(views->out, rule, &found, views->scanner->key);
+	else
+		findings_add(views->out, rule, &found, views->scanner->key, &added);
+	views->added |= added;
+}
+
 /* ---- rules against a node's text */
 
 void views_grant(struct views *views, size_t octets)
@@ -95,7 +112,17 @@ static bool node_begin_lane(struct node *node)
 	}
 	lane_begin(&node->lane, views->scanner, views->part);
 	node->lane_begun = true;
+	known_begin(&node->known, views->known);
+	node->known_from = node->lane_from;
 	return true;
+}
+
+static void node_find_known(struct node *node, struct span octets)
+{
+	struct views *views = node->views;
+	uint64_t before = node->known.work;
+	known_feed(&node->known, octets, on_known, node);
+	views->work += node->known.work - before;
 }
 
 /* What all lanes of the tree may still do is what this one may do now. */
@@ -105,6 +132,8 @@ static void node_search(struct node *node, struct span octets, bool last)
 	struct search *search = &node->lane.search;
 	if (!node->lane_begun && (octets.n == 0 || !node_begin_lane(node)))
 		return;
+	if (views->known)
+		node_find_known(node, octets);
 	uint64_t before = search->work;
 	search->budget = before + (views->budget > views->work ? views->budget - views->work : 0);
 	if (!lane_feed(&node->lane, octets, last))
@@ -138,6 +167,7 @@ static void node_wipe(struct node *node)
 		OPENSSL_cleanse(stage->state, stage->kind->size);
 	}
 	lane_wipe(&node->lane);
+	OPENSSL_cleanse(&node->known, sizeof(node->known));
 	OPENSSL_cleanse(node->gather, sizeof(node->gather));
 	node->active = 0;
 }
@@ -380,11 +410,21 @@ static uint64_t stage_safe(const struct stage *stage)
 	return safe;
 }
 
+/* The last octets may begin a known value, unless nothing follows or they have to go on. */
+static uint64_t known_safe(const struct node *node)
+{
+	const struct views *views = node->views;
+	uint64_t lag = views->ended || views->prompt ? 0 : known_lag(&node->known);
+	return node->known_from + node->known.fed - lag;
+}
+
 static uint64_t node_safe(struct node *node)
 {
 	uint64_t safe = node->fed;
 	if (node->lane_begun)
 		safe = least(safe, node->lane_from + lane_safe(&node->lane));
+	if (node->lane_begun && node->views->known)
+		safe = least(safe, known_safe(node));
 	for (int i = 0; i < STAGES; i++)
 		if (node->active & STAGE(i))
 			safe = least(safe, stage_safe(node->stages[i]));
@@ -463,6 +503,7 @@ bool views_begin(struct views *views, const struct views_text *text)
 	views->generation++;
 	views->part = text->part;
 	views->target = text->target;
+	views->known = scanner_known(views->scanner, text->part);
 	views->step = text->step;
 	views->work = 0;
 	views->budget = SCAN_BUDGET_BASE;

@@ -205,7 +205,7 @@ static void an_event_is_rendered(void **state)
 					    "\"method\":\"GET\",\"url\":\"http://h/"
 					    "***\",\"host\":\"h\",\"port\":80,\"verdict\":\"block\","
 					    "\"code\":\"rule_match\",\"findings\":[{\"rule\":\"some-rule\","
-					    "\"severity\":\"high\",\"action\":\"block\","
+					    "\"tier\":\"pattern\",\"severity\":\"high\",\"action\":\"block\","
 					    "\"part\":\"url\",\"view\":\"raw\",\"count\":1,\"fingerprint\":"
 					    "\"00000000000000000000000000000000\"}],"
 					    "\"tls\":\"plain\",\"status\":403,\"request_bytes\":0,\"response_"
