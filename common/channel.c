@@ -135,6 +135,13 @@ static bool channel_wants_read(const struct channel *channel)
 	       !channel->read_wants_write;
 }
 
+/* A close_notify may find no room in the socket. */
+static bool channel_has_unsent(const struct channel *channel)
+{
+	return evbuffer_get_length(channel->output) > 0 ||
+	       (channel->write_shut_wanted && !channel->write_shut);
+}
+
 static bool channel_wants_write(const struct channel *channel)
 {
 	if (channel->ended || channel->handshake_paused)
@@ -143,7 +150,7 @@ static bool channel_wants_write(const struct channel *channel)
 		return true;
 	if (channel->handshaking || channel->write_wants_read)
 		return false;
-	return evbuffer_get_length(channel->output) > 0;
+	return channel_has_unsent(channel);
 }
 
 static void channel_watch(struct event *event, bool wanted)
@@ -163,7 +170,7 @@ static bool channel_read_clock_runs(const struct channel *channel)
 
 static bool channel_write_clock_runs(const struct channel *channel)
 {
-	return channel->write_timeout_ms && evbuffer_get_length(channel->output) > 0;
+	return channel->write_timeout_ms && channel_has_unsent(channel);
 }
 
 /* The timer is lazy: it is armed for the earliest deadline, not moved by each read, and looks again when it
@@ -262,9 +269,9 @@ static void channel_finish_shutdown(struct channel *channel)
 {
 	if (!channel->write_shut_wanted || channel->write_shut || evbuffer_get_length(channel->output) > 0)
 		return;
+	if (channel->ssl && !channel_tls_shutdown(channel))
+		return;
 	channel->write_shut = true;
-	if (channel->ssl)
-		channel_tls_shutdown(channel);
 	shutdown(channel->fd, SHUT_WR);
 }
 
@@ -300,7 +307,10 @@ static bool channel_write_and_tell(struct channel *channel)
 
 static void channel_note_input_level(struct channel *channel)
 {
-	channel->input_full = evbuffer_get_length(channel->input) >= channel->input_high;
+	bool full = evbuffer_get_length(channel->input) >= channel->input_high;
+	if (channel->input_full && !full)
+		channel->last_read_ms = loop_now_ms(); /* the read timer stood, and starts anew */
+	channel->input_full = full;
 }
 
 /* Read once; true when the owner has something new to look at. */

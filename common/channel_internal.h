@@ -58,8 +58,8 @@ enum channel_io channel_tls_write(struct channel *channel);
 /* channel_bio.c: have OpenSSL read and write through the channel. false: out of memory. */
 bool channel_bio_attach(struct channel *channel, SSL *ssl);
 
-/* Send close_notify. */
-void channel_tls_shutdown(struct channel *channel);
+/* Send close_notify. false: it found no room in the socket, and is to be asked for again. */
+bool channel_tls_shutdown(struct channel *channel);
 
 /* channel.c */
 void channel_update_events(struct channel *channel);

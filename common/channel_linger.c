@@ -20,7 +20,7 @@ static bool linger_is_over(struct channel *channel)
 	bool flooded = channel->bytes_read > channel->linger_from + LINGER_BYTES;
 	if (flooded)
 		channel_enable_reading(channel, false);
-	return channel_output_size(channel) == 0 && (channel->input_ended || flooded);
+	return channel->write_shut && (channel->input_ended || flooded);
 }
 
 static void linger_wait(struct channel *channel)
@@ -61,10 +61,12 @@ static void on_linger_input(struct channel *channel, void *arg)
 static void on_linger_sent(struct channel *channel, void *arg)
 {
 	(void)arg;
-	if (linger_is_over(channel))
+	if (linger_is_over(channel)) {
 		channel_fail(channel, CHANNEL_LINGERED);
-	else
-		linger_start_clock(channel);
+		return;
+	}
+	channel->drain_wanted = !channel->write_shut; /* close_notify waits for room */
+	linger_start_clock(channel);
 }
 
 bool channel_linger(struct channel *channel)
@@ -85,6 +87,7 @@ bool channel_linger(struct channel *channel)
 		return true; /* the write failed: on_end is due */
 	if (linger_is_over(channel))
 		return false;
+	channel->drain_wanted = true;
 	if (channel_output_size(channel) == 0)
 		linger_start_clock(channel);
 	return true;

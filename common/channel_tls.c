@@ -152,8 +152,9 @@ enum channel_io channel_tls_write(struct channel *channel)
 	return CHANNEL_IO_OK;
 }
 
-void channel_tls_shutdown(struct channel *channel)
+bool channel_tls_shutdown(struct channel *channel)
 {
 	ERR_clear_error();
-	SSL_shutdown(channel->ssl);
+	int result = SSL_shutdown(channel->ssl);
+	return result >= 0 || SSL_get_error(channel->ssl, result) != SSL_ERROR_WANT_WRITE;
 }

@@ -363,6 +363,23 @@ static void no_read_timeout_runs_while_reading_is_off(void **state)
 	assert_int_equal(here.end, CHANNEL_READ_TIMEOUT);
 }
 
+static void the_read_timer_starts_anew_when_a_full_input_was_taken(void **state)
+{
+	(void)state;
+	begin_plain(unix_pair, 0);
+	here.keeps_input = true;
+	channel_set_input_high(here.channel, 10);
+	channel_set_timeouts(here.channel, 100, 0);
+	peer_sends(peer, octets(0, 10), 10);
+	stay_quiet(150);
+	assert_int_equal(here.ends, 0);
+	long long start = loop_now_ms();
+	owner_takes(&here);
+	TURN_UNTIL(here.ends);
+	assert_true(loop_now_ms() - start >= 90);
+	assert_int_equal(here.end, CHANNEL_READ_TIMEOUT);
+}
+
 static void no_read_timeout_runs_after_the_end_of_the_input(void **state)
 {
 	(void)state;
@@ -618,6 +635,7 @@ int main(void)
 		CHANNEL_TEST(silence_is_a_read_timeout),
 		CHANNEL_TEST(each_read_starts_the_read_timer_anew),
 		CHANNEL_TEST(no_read_timeout_runs_while_reading_is_off),
+		CHANNEL_TEST(the_read_timer_starts_anew_when_a_full_input_was_taken),
 		CHANNEL_TEST(no_read_timeout_runs_after_the_end_of_the_input),
 		CHANNEL_TEST(timeouts_may_be_taken_back_and_shortened),
 		CHANNEL_TEST(a_peer_that_takes_nothing_is_a_write_timeout),

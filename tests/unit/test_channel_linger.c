@@ -135,6 +135,37 @@ static void a_peer_that_has_all_and_stays_is_not_waited_for_long(void **state)
 	assert_true(loop_now_ms() - start >= 500);
 }
 
+/* Two at once, to wait once. One gets an octet now and then, the other what an upload would bring. */
+static void an_upload_is_given_longer_than_a_trickle(void **state)
+{
+	(void)state;
+	int pair[2];
+	unix_pair(pair);
+	begin_plain(unix_pair, 0);
+	owner_takes_fd(&there, pair[0]);
+	assert_true(channel_linger(here.channel) && channel_linger(there.channel));
+	size_t dripped = 0, sent = 0;
+	for (long long ms, begin = loop_now_ms(); (ms = loop_now_ms() - begin) < 2500; turn()) {
+		if (dripped < (size_t)ms / 100)
+			dripped += peer_fills(peer, 0, 1);
+		if (sent < (size_t)ms * 100)
+			sent += peer_fills(pair[1], 0, 10000);
+	}
+	assert_int_equal(here.ends, 1);
+	assert_int_equal(here.end, CHANNEL_LINGERED);
+	assert_int_equal(there.ends, 0);
+	close(pair[1]);
+	TURN_UNTIL(there.ends);
+	assert_int_equal(there.end, CHANNEL_LINGERED);
+}
+
+static void peer_floods(void)
+{
+	static const char nothing[65536];
+	while (send(peer, nothing, sizeof(nothing), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		continue;
+}
+
 static void a_flood_is_not_read_to_its_end(void **state)
 {
 	(void)state;
@@ -142,7 +173,7 @@ static void a_flood_is_not_read_to_its_end(void **state)
 	peer_fills(peer, 0, 1000);
 	TURN_UNTIL(here.inputs);
 	assert_true(channel_linger(here.channel));
-	TURN_UNTIL((peer_fills(peer, 0, 1000000), here.ends));
+	TURN_UNTIL((peer_floods(), here.ends));
 	assert_int_equal(here.end, CHANNEL_LINGERED);
 	assert_true(channel_bytes_read(here.channel) < LINGER_BYTES + 256 * 1024);
 	assert_int_equal(evbuffer_get_length(channel_input(here.channel)), 0);
@@ -157,9 +188,9 @@ static void a_flood_does_not_cut_the_words(void **state)
 	make_small(channel_fd(here.channel), 4096);
 	speak(&here, 60000);
 	assert_true(channel_linger(here.channel));
-	TURN_UNTIL((peer_fills(peer, 0, 100000), channel_bytes_read(here.channel) > LINGER_BYTES));
+	TURN_UNTIL((peer_floods(), channel_bytes_read(here.channel) > LINGER_BYTES));
 	for (int i = 0; i < 10; i++) {
-		peer_fills(peer, 0, 1000000);
+		peer_floods();
 		turn();
 	}
 	assert_true(channel_bytes_read(here.channel) < LINGER_BYTES + 256 * 1024);
@@ -239,6 +270,7 @@ int main(void)
 		CHANNEL_TEST(a_slow_reader_is_not_cut),
 		CHANNEL_TEST(a_peer_that_has_ended_needs_only_the_words),
 		CHANNEL_TEST(a_peer_that_has_all_and_stays_is_not_waited_for_long),
+		CHANNEL_TEST(an_upload_is_given_longer_than_a_trickle),
 		CHANNEL_TEST(a_flood_is_not_read_to_its_end),
 		CHANNEL_TEST(a_flood_does_not_cut_the_words),
 		CHANNEL_TEST(words_that_are_not_taken_are_a_write_timeout),

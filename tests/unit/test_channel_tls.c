@@ -427,6 +427,28 @@ static void each_side_ends_on_its_own(void **state)
 	}
 }
 
+/* The last record may fill the socket; close_notify comes all the same, also for who lingers. */
+static void close_notify_waits_for_room(void **state)
+{
+	(void)state;
+	for (size_t n = 1000; n < 30000; n += 501) {
+		bool lingers = n % 2;
+		open_tls(usual, unix_pair, 1);
+		speak(&here, n);
+		if (lingers)
+			assert_true(channel_linger(here.channel));
+		else
+			channel_shutdown_write(here.channel);
+		TURN_UNTIL(there.tally.ended);
+		assert_int_equal(there.tally.count, n);
+		assert_false(there.tally.spoilt || channel_input_truncated(there.channel));
+		owner_lets_go(&there);
+		TURN_UNTIL(here.ends || here.tally.ended);
+		assert_int_equal(here.ends, lingers);
+		end_pair();
+	}
+}
+
 static void a_stream_that_is_cut_is_truncated(void **state)
 {
 	(void)state;
@@ -641,6 +663,7 @@ int main(void)
 		CHANNEL_TEST(the_peer_may_leave_meanwhile),
 		CHANNEL_TEST(a_paused_handshake_times_out_and_may_be_freed),
 		CHANNEL_TEST(each_side_ends_on_its_own),
+		CHANNEL_TEST(close_notify_waits_for_room),
 		CHANNEL_TEST(a_stream_that_is_cut_is_truncated),
 		CHANNEL_TEST(a_tls_stream_that_is_reset_is_closed),
 		CHANNEL_TEST(garbage_is_no_handshake),
