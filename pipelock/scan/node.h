@@ -17,6 +17,10 @@
 #define VIEWS_NODES 256u
 /* Nodes that are kept for the next text. */
 #define VIEWS_KEPT 24u
+/* Octets that may be unpacked without a label: of a tree, and more for each octet of the text. Packed once more, a
+ * bomb of 1 MB would be a terabyte. */
+#define VIEWS_UNPACKED (16u << 20)
+#define VIEWS_UNPACKED_RATIO 100u
 /* Of a Content-Type field's value. */
 #define VIEWS_CONTENT_TYPE 1024u
 #define NODE_GATHER 4096u
@@ -57,10 +61,14 @@ struct stage_kind {
 	const struct stage_output *outputs;
 	void (*init)(struct stage *stage);
 	void (*feed)(struct stage *stage, struct span octets, bool last);
-	uint64_t (*lag)(const struct stage *stage);
+	uint64_t (*lag)(const struct stage *stage); /* octets that are undecided */
+	/* Octets back that what comes out next may come from; NULL: as many as lag() says. */
+	uint64_t (*reach)(const struct stage *stage);
 	bool (*differs)(const struct stage *stage); /* for a silent output */
-	bool breaks; /* its outputs are many texts, with VIEW_BREAK behind each */
-	void (*release)(struct stage *stage);	    /* what init and feed took; may be NULL */
+	/* Its outputs are many texts, with VIEW_BREAK behind each: is this one between two of them? Else NULL. */
+	bool (*between)(const struct stage *stage, unsigned output);
+	void (*settle)(struct stage *stage);  /* the text has ended, another one begins; NULL: a blank line says so */
+	void (*release)(struct stage *stage); /* what init and feed took; may be NULL */
 };
 extern const struct stage_kind *const stage_kinds[STAGES];
 
@@ -81,6 +89,7 @@ struct node {
 	enum scan_view view;
 	unsigned depth, joins;
 	bool quiet, silent;
+	bool busy; /* a call is in the middle of its text */
 	unsigned active; /* stages */
 	uint64_t fed;	 /* octets of its text */
 	struct marks marks;
@@ -101,6 +110,7 @@ struct views {
 	struct node *root;
 	struct node *nodes[VIEWS_NODES + VIEWS_KEPT]; /* owned; [0] is root */
 	size_t node_count;
+	struct node *spare; /* let go, and linked by their parents */
 	size_t live_count; /* of this text */
 	uint64_t generation;
 	enum scan_part part;
@@ -108,6 +118,7 @@ struct views {
 	const struct known_set *known; /* to look for; NULL: none */
 	uint64_t step;
 	uint64_t work, budget;
+	uint64_t unpacked; /* octets that no label announced */
 	struct findings *out; /* of the call in progress */
 	const char *failure;
 	bool added, only_ask, would_add;
@@ -120,8 +131,12 @@ struct views {
 	size_t content_type_size;
 };
 
-/* Octets were unpacked: they may cost as much as if they had come so. */
+/* Octets were decoded: they may cost as much as if they had come so. */
 void views_grant(struct views *views, size_t octets);
+/* They were unpacked without a label: only so many may be, in the whole tree. */
+void views_grant_unpacked(struct views *views, size_t octets);
+/* Something was done that costs more than its octets. */
+void views_charge(struct views *views, uint64_t work);
 
 /* The text can't be scanned as a whole, for this reason (static). The first one stays. */
 void views_fail(struct views *views, const char *why);

@@ -349,3 +349,12 @@ size_t runs_lag(const struct runs *v)
 	}
 	return (size_t)(v->fed - at);
 }
+
+bool runs_is_open(const struct runs *v, enum runs_track track)
+{
+	if (track < RUNS_HEX_0)
+		return v->four.count > 0;
+	if (track < RUNS_BASE32)
+		return v->two.count > 0;
+	return v->codes[track - RUNS_BASE32].decided;
+}

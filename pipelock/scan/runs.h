@@ -128,4 +128,7 @@ void runs_feed(struct runs *v, struct span in, bool last, runs_emit *emit, void 
  * runs, a few inside, up to RUNS_FIRST and a gap at the beginning of one. */
 size_t runs_lag(const struct runs *v);
 
+/* The track is within a run, of which more may come out. */
+bool runs_is_open(const struct runs *v, enum runs_track track);
+
 #endif

@@ -118,6 +118,11 @@ static uint64_t runs_stage_lag(const struct stage *stage)
 	return runs_lag((const void *)stage->state);
 }
 
+static bool runs_stage_between(const struct stage *stage, unsigned output)
+{
+	return !runs_is_open((const void *)stage->state, (enum runs_track)output);
+}
+
 /* ---- what could be text in binary octets */
 
 static void strings_stage_init(struct stage *stage)
@@ -171,6 +176,14 @@ static void join_values(
 	values_feed(values, octets, last, emit_values, &to);
 }
 
+/* What comes out next may come from as far back. */
+static uint64_t values_reach(
+	const struct stage *stage, uint64_t lag, const struct values *a, const struct values *b)
+{
+	uint64_t now = stage->used - lag, since = values_since(a, now), other = values_since(b, now);
+	return stage->used - (since < other ? since : other);
+}
+
 struct json_state {
 	struct json_join json;
 	struct values values, keys;
@@ -200,11 +213,18 @@ static void json_stage_init(struct stage *stage)
 static void json_stage_feed(struct stage *stage, struct span octets, bool last)
 {
 	struct json_state *state = stage_state(stage);
+	state->values.at = state->keys.at = stage->used - octets.n - json_join_lag(&state->json);
 	json_join_feed(&state->json, octets, last, emit_json, stage);
 	if (!last)
 		return;
 	join_values(stage, &state->values, JOINED_VALUES, (struct span){NULL, 0}, true);
 	join_values(stage, &state->keys, JOINED_NAMES, (struct span){NULL, 0}, true);
+}
+
+static uint64_t json_stage_reach(const struct stage *stage)
+{
+	const struct json_state *state = (const void *)stage->state;
+	return values_reach(stage, json_join_lag(&state->json), &state->values, &state->keys);
 }
 
 struct form_state {
@@ -234,11 +254,18 @@ static void form_stage_init(struct stage *stage)
 static void form_stage_feed(struct stage *stage, struct span octets, bool last)
 {
 	struct form_state *state = stage_state(stage);
+	state->values.at = state->names.at = stage->used - octets.n;
 	form_join_feed(&state->form, octets, last, emit_form, stage);
 	if (!last)
 		return;
 	join_values(stage, &state->values, JOINED_VALUES, (struct span){NULL, 0}, true);
 	join_values(stage, &state->names, JOINED_NAMES, (struct span){NULL, 0}, true);
+}
+
+static uint64_t form_stage_reach(const struct stage *stage)
+{
+	const struct form_state *state = (const void *)stage->state;
+	return values_reach(stage, 0, &state->values, &state->names);
 }
 
 static void emit_events(void *arg, unsigned track, struct span octets)
@@ -324,10 +351,13 @@ static uint64_t parts_lag(const struct stage *stage)
 
 /* ---- compressed data without a label */
 
+/* What it costs to make a decoder. */
+#define UNPACK_WORK 6000u
+
 static void emit_unpacked(void *arg, struct span octets)
 {
 	struct stage *stage = arg;
-	views_grant(stage->node->views, octets.n);
+	views_grant_unpacked(stage->node->views, octets.n);
 	stage_emit(stage, 0, octets);
 }
 
@@ -338,8 +368,26 @@ static void unpack_stage_init(struct stage *stage)
 
 static void unpack_stage_feed(struct stage *stage, struct span octets, bool last)
 {
-	if (!unpack_feed(stage_state(stage), octets, last, emit_unpacked, stage))
+	struct unpack *unpack = stage_state(stage);
+	uint64_t begun = unpack->begun;
+	if (!unpack_feed(unpack, octets, last, emit_unpacked, stage))
 		views_fail(stage->node->views, "compressed data in it unpacks to more than may be scanned");
+	views_charge(stage->node->views, UNPACK_WORK * (unpack->begun - begun));
+}
+
+static void unpack_stage_settle(struct stage *stage)
+{
+	struct unpack *unpack = stage_state(stage);
+	unpack_stage_feed(stage, (struct span){NULL, 0}, true);
+	unpack_release(unpack);
+	unpack_init(unpack);
+}
+
+static bool unpack_stage_between(const struct stage *stage, unsigned output)
+{
+	const struct unpack *unpack = (const void *)stage->state;
+	(void)output;
+	return !unpack->decoder;
 }
 
 static uint64_t unpack_stage_lag(const struct stage *stage)
@@ -375,7 +423,7 @@ static const struct stage_output runs_outputs[RUNS_TRACKS] = {
 	[RUNS_BASE32_PIECE] = {.view = VIEW_BASE32, .stages = DECODED, .deeper = true},
 	[RUNS_HEX_PIECE] = {.view = VIEW_HEX, .stages = DECODED, .deeper = true},
 };
-static const struct stage_output strings_outputs[] = {{.view = VIEW_RAW, .stages = TEXT, .quiet = true}};
+static const struct stage_output strings_outputs[] = {{.view = VIEW_PLAIN, .stages = TEXT, .silent = true}};
 /* Joined once, JSON may hold JSON in its strings, as the arguments of tools do. */
 static const struct stage_output json_outputs[JOINED_OUTPUTS] = {
 	[JOINED_VALUES] = {.view = VIEW_JOINED, .stages = STAGE(STAGE_RUNS), .joined = true},
@@ -417,7 +465,7 @@ static const struct stage_kind runs_kind = {.size = sizeof(struct runs),
 	.init = runs_stage_init,
 	.feed = runs_stage_feed,
 	.lag = runs_stage_lag,
-	.breaks = true};
+	.between = runs_stage_between};
 static const struct stage_kind strings_kind = {.size = sizeof(struct strings),
 	.output_count = 1,
 	.outputs = strings_outputs,
@@ -430,13 +478,15 @@ static const struct stage_kind json_kind = {.size = sizeof(struct json_state),
 	.outputs = json_outputs,
 	.init = json_stage_init,
 	.feed = json_stage_feed,
-	.lag = no_lag};
+	.lag = no_lag,
+	.reach = json_stage_reach};
 static const struct stage_kind form_kind = {.size = sizeof(struct form_state),
 	.output_count = JOINED_OUTPUTS,
 	.outputs = form_outputs,
 	.init = form_stage_init,
 	.feed = form_stage_feed,
-	.lag = no_lag};
+	.lag = no_lag,
+	.reach = form_stage_reach};
 static const struct stage_kind events_kind = {.size = sizeof(struct events_join),
 	.output_count = EVENTS_JOIN_TRACKS,
 	.outputs = events_outputs,
@@ -455,7 +505,8 @@ static const struct stage_kind unpack_kind = {.size = sizeof(struct unpack),
 	.init = unpack_stage_init,
 	.feed = unpack_stage_feed,
 	.lag = unpack_stage_lag,
-	.breaks = true,
+	.between = unpack_stage_between,
+	.settle = unpack_stage_settle,
 	.release = unpack_stage_release};
 
 const struct stage_kind *const stage_kinds[STAGES] = {

@@ -46,7 +46,6 @@ void strings_init(struct strings *v)
 
 static void end_stretch(struct strings *v, view_emit *emit, void *arg)
 {
-	v->differs = true;
 	if (v->open)
 		emit(arg, SPAN(VIEW_BREAK));
 	v->open = false;
@@ -84,6 +83,7 @@ void strings_feed(struct strings *v, struct span in, bool last, view_emit *emit,
 		}
 		if (was_open && i > begin)
 			emit(arg, (struct span){in.p + begin, i - begin});
+		v->differs = true;
 		end_stretch(v, emit, arg);
 		/* What broke the stretch may begin the next one. */
 		if (goes_on(v, (unsigned char)in.p[i]))
@@ -92,8 +92,10 @@ void strings_feed(struct strings *v, struct span in, bool last, view_emit *emit,
 	}
 	if (v->open && in.n > begin)
 		emit(arg, (struct span){in.p + begin, in.n - begin});
-	if (last)
-		end_stretch(v, emit, arg);
+	if (!last)
+		return;
+	v->differs |= v->n > 0;
+	end_stretch(v, emit, arg);
 }
 
 size_t strings_lag(const struct strings *v)

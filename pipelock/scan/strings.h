@@ -18,7 +18,7 @@ struct strings {
 	uint8_t n;		    /* octets in head */
 	uint8_t more;		    /* octets that a UTF-8 sequence still needs */
 	bool open;		    /* the stretch is long enough and comes out */
-	bool differs;		    /* something was left out */
+	bool differs;		    /* something was left out, or parted */
 };
 
 void strings_init(struct strings *v);

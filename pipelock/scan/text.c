@@ -4,7 +4,6 @@
  * small steps when something was found, so that its extent can be told.
  */
 #include "pipelock/scan/findings.h"
-#include "pipelock/scan/values.h"
 #include "pipelock/scan/views.h"
 
 #include <openssl/crypto.h>
@@ -12,8 +11,8 @@
 
 #define COARSE_STEP 4096u
 #define FINE_STEPS 48u
-#define RUN_OF_INTEREST 16u   /* characters of base64 in a row */
-#define PAIRS_OF_INTEREST 11u /* digits of hex, or 0x and two */
+#define RUN_OF_INTEREST 16u    /* characters of base64 in a row */
+#define DIGITS_OF_INTEREST 24u /* of hex, with marks between them */
 
 /* The raw text. */
 struct raw_text {
@@ -91,24 +90,33 @@ static bool is_code_octet(unsigned char c)
 	       c == '-' || c == '_' || c == '=' || c == ':' || c == '.';
 }
 
-/* Could a view show anything? Escapes, what is no plain ASCII, enough characters of a code in a row, or pairs
- * of them with blanks and commas between, as hex may be written. */
+static bool is_hex_digit(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+/* What may stand between digits of hex, beside escapes (runs.h). */
+static bool is_hex_mark(unsigned char c)
+{
+	return c == ' ' || (c != '\0' && strchr(",:;-_.#=/|xX", c));
+}
+
+/* Could a view show anything? Escapes, what is no plain ASCII, enough characters of a code in a row, or digits
+ * of hex with blanks and the like between. */
 static bool has_views(struct span text)
 {
-	size_t word = 0, pairs = 0;
+	size_t word = 0, digits = 0;
 	for (size_t i = 0; i < text.n; i++) {
 		unsigned char c = (unsigned char)text.p[i];
 		if (is_escape_or_odd(c))
 			return true;
-		if (is_code_octet(c)) {
-			if (++word >= RUN_OF_INTEREST)
-				return true;
-		} else if (word > 0) {
-			pairs = word == 2 || word == 4 ? pairs + 1 : 0;
-			if (pairs >= PAIRS_OF_INTEREST)
-				return true;
-			word = 0;
-		}
+		word = is_code_octet(c) ? word + 1 : 0;
+		if (is_hex_digit(c))
+			digits++;
+		else if (!is_hex_mark(c))
+			digits = 0;
+		if (word >= RUN_OF_INTEREST || digits >= DIGITS_OF_INTEREST)
+			return true;
 	}
 	return false;
 }

@@ -8,14 +8,16 @@
 #include <emmintrin.h>
 #endif
 
+#include <openssl/crypto.h>
+
 static const unsigned char zip_signature[4] = {'P', 'K', 3, 4};
 static const unsigned char zstd_signature[4] = {0x28, 0xb5, 0x2f, 0xfd};
 
 void unpack_init(struct unpack *v)
 {
 	v->decoder = NULL;
-	v->fed = v->skip = 0;
-	v->head_n = 0;
+	v->fed = v->skip = v->begun = 0;
+	v->head_n = v->again_n = 0;
 	v->zip = false;
 }
 
@@ -27,33 +29,66 @@ void unpack_release(struct unpack *v)
 
 static bool begin_decoder(struct unpack *v, enum coding coding)
 {
+	v->begun++;
 	v->decoder = decoder_new(&coding, 1);
 	return v->decoder != NULL;
 }
 
-static bool ends_stream(enum decode_result result)
+static void remember(struct unpack *v, const void *octets, size_t n)
 {
-	return result == DECODE_BAD || result == DECODE_END;
+	const unsigned char *p = octets;
+	if (n > UNPACK_AGAIN) {
+		p += n - UNPACK_AGAIN;
+		n = UNPACK_AGAIN;
+	}
+	size_t keep = v->again_n < UNPACK_AGAIN - n ? v->again_n : UNPACK_AGAIN - n;
+	memmove(v->again, v->again + v->again_n - keep, keep);
+	if (n > 0)
+		memcpy(v->again + keep, p, n);
+	v->again_n = keep + n;
 }
 
-/* Decode what comes; an end or a fault gives up, what follows is searched again. */
-static bool run_decoder(struct unpack *v, struct span *in, bool last, view_emit *emit, void *arg)
+static bool unpack_some(struct unpack *v, struct span in, view_emit *emit, void *arg);
+
+static bool search_again(struct unpack *v, view_emit *emit, void *arg)
+{
+	char again[UNPACK_AGAIN];
+	struct span octets = {again, v->again_n};
+	memcpy(again, v->again, v->again_n);
+	v->again_n = 0;
+	bool ok = unpack_some(v, octets, emit, arg);
+	OPENSSL_cleanse(again, sizeof(again));
+	return ok;
+}
+
+/* Decode what comes, all of it or up to a fault. */
+static enum decode_result decode(struct unpack *v, struct span *in, bool last, view_emit *emit, void *arg)
 {
 	enum decode_result result;
 	do {
 		size_t produced = 0, before = in->n;
 		result = decoder_run(v->decoder, in, last, v->out, sizeof(v->out), &produced);
 		emit(arg, (struct span){v->out, produced});
-		if (result == DECODE_OVER_BUDGET)
-			return false;
 		if (result == DECODE_MORE_ROOM && produced == 0 && in->n == before)
 			result = DECODE_BAD;
 	} while (result == DECODE_MORE_ROOM);
-	if (ends_stream(result) || last) {
-		unpack_release(v);
-		emit(arg, SPAN(VIEW_BREAK));
-	}
-	return true;
+	return result;
+}
+
+/* An end or a fault gives up; what follows is searched again, as is what came right before the fault. */
+static bool run_decoder(struct unpack *v, struct span *in, bool last, view_emit *emit, void *arg)
+{
+	const char *begin = in->p;
+	enum decode_result result = decode(v, in, last, emit, arg);
+	if (in->p != begin)
+		remember(v, begin, (size_t)(in->p - begin));
+	if (result == DECODE_OVER_BUDGET)
+		return false;
+	if (result == DECODE_MORE_INPUT)
+		return true;
+	unpack_release(v);
+	emit(arg, SPAN(VIEW_BREAK));
+	return result == DECODE_END || search_again(v, emit, arg);
 }
 
 /* ---- signatures */
@@ -92,24 +127,28 @@ static unsigned read_16(const unsigned char *p)
 }
 
 /* PKWARE's APPNOTE 4.3.7: a deflated entry begins behind its name and extra field. */
-static bool end_zip_head(struct unpack *v)
+static bool end_zip_head(struct unpack *v, view_emit *emit, void *arg)
 {
 	bool encrypted = v->head[6] & 1;
 	bool deflated = read_16(v->head + 8) == 8;
 	v->head_n = 0;
 	v->zip = false;
+	v->again_n = 0;
+	remember(v, v->head + 1, UNPACK_ZIP_HEAD - 1);
 	if (encrypted || !deflated)
-		return true;
+		return search_again(v, emit, arg);
 	v->skip = read_16(v->head + 26) + read_16(v->head + 28);
 	return begin_decoder(v, CODING_DEFLATE);
 }
 
-/* The octets of a signature were gathered; a decoder that begins with it gets them. */
+/* The octets of a signature were gathered; a decoder that begins with it gets them. None fails so early. */
 static bool begin_with_head(struct unpack *v, enum coding coding, view_emit *emit, void *arg)
 {
 	struct span head = {(const char *)v->head, v->head_n};
+	v->again_n = 0;
+	remember(v, v->head + 1, v->head_n - 1);
 	v->head_n = 0;
-	return begin_decoder(v, coding) && run_decoder(v, &head, false, emit, arg);
+	return begin_decoder(v, coding) && decode(v, &head, false, emit, arg) != DECODE_OVER_BUDGET;
 }
 
 /* What stood in the head and is no signature may have one in it. */
@@ -127,7 +166,7 @@ static bool take_octet(struct unpack *v, unsigned char c, view_emit *emit, void 
 	v->head[v->head_n++] = c;
 	v->fed++;
 	if (v->zip)
-		return v->head_n < UNPACK_ZIP_HEAD || end_zip_head(v);
+		return v->head_n < UNPACK_ZIP_HEAD || end_zip_head(v, emit, arg);
 	switch (packing_of(v, v->head, v->head_n)) {
 	case PACKED_MAYBE:
 		return true;
@@ -205,28 +244,44 @@ static bool search(struct unpack *v, struct span *in, view_emit *emit, void *arg
 	return take_octet(v, c, emit, arg);
 }
 
+static void skip(struct unpack *v, struct span *in)
+{
+	size_t n = v->skip < in->n ? (size_t)v->skip : in->n;
+	remember(v, in->p, n);
+	v->skip -= n;
+	in->p += n;
+	in->n -= n;
+}
+
+static bool unpack_some(struct unpack *v, struct span in, view_emit *emit, void *arg)
+{
+	bool ok = true;
+	while (ok && in.n > 0) {
+		if (v->skip > 0)
+			skip(v, &in);
+		else if (v->decoder)
+			ok = run_decoder(v, &in, false, emit, arg);
+		else
+			ok = search(v, &in, emit, arg);
+	}
+	return ok;
+}
+
 bool unpack_feed(struct unpack *v, struct span in, bool last, view_emit *emit, void *arg)
 {
-	while (in.n > 0) {
-		bool ok = true;
-		if (v->skip > 0) {
-			size_t n = v->skip < in.n ? (size_t)v->skip : in.n;
-			v->skip -= n;
-			in.p += n;
-			in.n -= n;
-		} else if (v->decoder) {
-			ok = run_decoder(v, &in, last, emit, arg);
-		} else {
-			ok = search(v, &in, emit, arg);
-		}
-		if (!ok)
-			return false;
+	bool ok = unpack_some(v, in, emit, arg);
+	while (ok && last && v->decoder) {
+		struct span none = {NULL, 0};
+		v->skip = 0;
+		ok = run_decoder(v, &none, true, emit, arg);
 	}
-	struct span none = {NULL, 0};
-	return !last || !v->decoder || run_decoder(v, &none, true, emit, arg);
+	return ok;
 }
 
 uint64_t unpack_lag(const struct unpack *v)
 {
-	return v->head_n + (v->decoder ? decoder_lag(v->decoder) : 0);
+	if (!v->decoder)
+		return v->head_n;
+	uint64_t lag = decoder_lag(v->decoder);
+	return lag > v->again_n ? lag : v->again_n;
 }

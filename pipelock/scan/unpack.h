@@ -11,8 +11,9 @@
 #include "pipelock/scan/decode.h"
 #include "pipelock/scan/view.h"
 
-#define UNPACK_SEARCH_LAG 3u /* octets that may begin a signature */
 #define UNPACK_ZIP_HEAD 30u
+/* What only looked packed is searched again, at most so many octets back: the real thing may begin there. */
+#define UNPACK_AGAIN 32u
 
 /* All zero is a good beginning. */
 struct unpack {
@@ -22,6 +23,9 @@ struct unpack {
 	size_t head_n;
 	uint64_t skip; /* of a zip entry's name and extra field */
 	bool zip;
+	uint64_t begun; /* decoders, since the beginning: each costs its owner some work */
+	unsigned char again[UNPACK_AGAIN];
+	size_t again_n; /* octets that the decoder took last, but the first one of all */
 	char out[16 * 1024];
 };
 

@@ -19,6 +19,8 @@ void values_init(struct values *v)
 static void row_take(struct values *v, struct span octets)
 {
 	struct fragment *piece = &v->row[v->count];
+	if (piece->size == 0)
+		piece->at = v->at;
 	if (v->no_piece || octets.n > sizeof(piece->text) - piece->size) {
 		v->no_piece = true;
 		return;
@@ -94,6 +96,8 @@ static void tail_take(struct values *v, struct span octets)
 
 static void value_take(struct values *v, struct span octets, values_emit *emit, void *arg)
 {
+	if (v->length == 0)
+		v->begin = v->at;
 	row_take(v, octets);
 	size_t room = v->length < VALUES_EDGE ? (size_t)(VALUES_EDGE - v->length) : 0;
 	size_t n = octets.n < room ? octets.n : room;
@@ -131,4 +135,11 @@ void values_feed(struct values *v, struct span in, bool last, values_emit *emit,
 	}
 	if (last && v->length > 0)
 		value_end(v, emit, arg);
+}
+
+uint64_t values_since(const struct values *v, uint64_t none)
+{
+	if (v->count > 0)
+		return v->row[0].at;
+	return v->length > 0 ? v->begin : none;
 }

@@ -25,6 +25,7 @@ enum values_track { VALUES_JOINED, VALUES_FRAGMENTS, VALUES_TRACKS };
 typedef void values_emit(void *arg, enum values_track track, struct span octets);
 
 struct fragment {
+	uint64_t at; /* where it began */
 	char text[VALUES_FRAGMENT];
 	unsigned char size;
 	bool plain; /* a word or a number, as values mostly are */
@@ -32,7 +33,9 @@ struct fragment {
 
 /* All zero is a good beginning. Holds parts of secrets: its owner wipes it. */
 struct values {
-	uint64_t length; /* of the current value */
+	uint64_t at;	 /* where that stands which is fed next, as its owner counts, who sets it */
+	uint64_t begin;	 /* where the current value began */
+	uint64_t length; /* of it */
 	bool no_piece;	 /* it can't be one of a token */
 	char tail[VALUES_EDGE];
 	size_t tail_n;
@@ -43,5 +46,8 @@ struct values {
 void values_init(struct values *v);
 /* `last`: the value ends here, if one is open. */
 void values_feed(struct values *v, struct span in, bool last, values_emit *emit, void *arg);
+
+/* From where on what was fed may still come out; `none` when nothing may. */
+uint64_t values_since(const struct values *v, uint64_t none);
 
 #endif

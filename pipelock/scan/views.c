@@ -93,6 +93,21 @@ void views_grant(struct views *views, size_t octets)
 	views->budget += SCAN_BUDGET_OCTET * (uint64_t)octets;
 }
 
+void views_grant_unpacked(struct views *views, size_t octets)
+{
+	views_grant(views, octets);
+	views->unpacked += octets;
+	if (views->unpacked > VIEWS_UNPACKED + VIEWS_UNPACKED_RATIO * views->root->fed)
+		views_fail(views, "compressed data in it unpacks to more than may be scanned");
+}
+
+void views_charge(struct views *views, uint64_t work)
+{
+	views->work += work;
+	if (views->work > views->budget)
+		views_fail(views, "the budget for scanning ran out");
+}
+
 void views_fail(struct views *views, const char *why)
 {
 	if (!views->failure)
@@ -143,9 +158,15 @@ static void node_search(struct node *node, struct span octets, bool last)
 
 /* ---- nodes */
 
+/* There is room for it: those that are not live were kept, which are few, or let go, and are taken first. */
 static struct node *node_new(struct views *views)
 {
-	struct node *node = calloc(1, sizeof(*node));
+	struct node *node = views->spare;
+	if (node) {
+		views->spare = node->parent;
+		return node;
+	}
+	node = calloc(1, sizeof(*node));
 	if (!node) {
 		views_fail(views, "there was no memory to scan it");
 		return NULL;
@@ -218,16 +239,24 @@ static bool node_is_live(const struct node *node)
 	return node && node->generation == node->views->generation;
 }
 
+/* It may be taken for any output from now on. What it takes along for outputs of its own is not live. */
 static void node_let_go(struct node *node)
 {
-	node->generation = 0;
-	node->views->live_count--;
+	struct views *views = node->views;
 	for (int i = 0; i < STAGES; i++) {
 		struct stage *stage = node->active & STAGE(i) ? node->stages[i] : NULL;
 		for (size_t k = 0; stage && k < stage->kind->output_count; k++)
 			if (node_is_live(stage->outputs[k]))
 				node_let_go(stage->outputs[k]);
 	}
+	node_wipe(node);
+	for (size_t k = 0; k < node->stage->kind->output_count; k++)
+		if (node->stage->outputs[k] == node)
+			node->stage->outputs[k] = NULL;
+	node->generation = 0;
+	views->live_count--;
+	node->parent = views->spare;
+	views->spare = node;
 }
 
 /* Runs that are over have nothing to say any more: should another one come, their nodes begin anew. */
@@ -235,7 +264,7 @@ static void views_shed(struct views *views)
 {
 	for (size_t i = 1; i < views->node_count; i++) {
 		struct node *node = views->nodes[i];
-		if (node_is_live(node) && node->stage->kind->breaks && node->gathered == 0 &&
+		if (node_is_live(node) && node->stage->kind->between && !node->busy && node->gathered == 0 &&
 			node->settled == node->fed)
 			node_let_go(node);
 	}
@@ -282,6 +311,8 @@ static struct node *stage_output_node(struct stage *stage, unsigned index)
 	return node;
 }
 
+static void stage_end_step(struct stage *stage, bool last);
+
 /* ---- text on its way to a node */
 
 /* It differs from its parent's from here on: rules are held against it, too, from a little further back. */
@@ -289,7 +320,7 @@ static void node_speak_up(struct node *node)
 {
 	node->silent = false;
 	node->lane_from = node->fed - node->kept;
-	if (node->kept > 0 && node_begin_lane(node)) {
+	if (node->lane_from > 0 && node_begin_lane(node)) {
 		/* What is kept begins no text: positions are counted as if an octet stood before it. */
 		node->lane.first--;
 		node->lane_from--;
@@ -319,14 +350,9 @@ static void node_flush(struct node *node, bool last)
 		node_stay_silent(node);
 }
 
-void stage_emit(struct stage *stage, unsigned index, struct span octets)
+static void node_gather(struct node *node, struct span octets)
 {
-	struct node *node;
-	bool ends = stage->kind->breaks && octets.n > 0 && octets.p[octets.n - 1] == VIEW_BREAK[0];
-	if (stage->kind->outputs[index].dropped || octets.n == 0 || stage->node->views->failure)
-		return;
-	node = stage_output_node(stage, index);
-	while (node && octets.n > 0 && !node->views->failure) {
+	while (octets.n > 0 && !node->views->failure) {
 		if (node->gathered == NODE_GATHER)
 			node_flush(node, false);
 		size_t room = NODE_GATHER - node->gathered, n = octets.n < room ? octets.n : room;
@@ -335,15 +361,43 @@ void stage_emit(struct stage *stage, unsigned index, struct span octets)
 		octets.p += n;
 		octets.n -= n;
 	}
-	if (node && ends)
-		node->settled = node->fed + node->gathered - node->kept;
+}
+
+/* One of a node's texts has ended. A second line end sees to it that what is encoded in it has, too: then all that
+ * it could hold is known. */
+static void node_settle(struct node *node)
+{
+	node_gather(node, SPAN(VIEW_BREAK));
+	node_flush(node, false);
+	for (int i = 0; i < STAGES && !node->views->failure; i++) {
+		struct stage *stage = node->active & STAGE(i) ? node->stages[i] : NULL;
+		if (!stage || !stage->kind->settle)
+			continue;
+		stage->kind->settle(stage);
+		stage_end_step(stage, false);
+	}
+	node->settled = node->fed;
+}
+
+void stage_emit(struct stage *stage, unsigned index, struct span octets)
+{
+	if (stage->kind->outputs[index].dropped || octets.n == 0 || stage->node->views->failure)
+		return;
+	struct node *node = stage_output_node(stage, index);
+	if (!node)
+		return;
+	node_gather(node, octets);
+	bool ends = stage->kind->between && octets.p[octets.n - 1] == VIEW_BREAK[0];
+	if (ends && stage->kind->between(stage, index))
+		node_settle(node);
 }
 
 /* ---- a node's text */
 
 static void stage_end_step(struct stage *stage, bool last)
 {
-	uint64_t lag = last ? 0 : stage->kind->lag(stage);
+	uint64_t (*reach)(const struct stage *) = stage->kind->reach ? stage->kind->reach : stage->kind->lag;
+	uint64_t lag = last ? 0 : reach(stage);
 	stage->complete = stage->used > lag ? stage->used - lag : 0;
 	for (size_t i = 0; i < stage->kind->output_count; i++) {
 		struct node *node = stage->outputs[i];
@@ -370,11 +424,13 @@ static void stage_take(struct stage *stage, struct span octets, bool last)
 static void node_take(struct node *node, struct span octets, bool last)
 {
 	node->fed += octets.n;
+	node->busy = true;
 	if (!node->quiet && !node->silent)
 		node_search(node, octets, last);
 	for (int i = 0; i < STAGES && !node->views->failure; i++)
 		if (node->active & STAGE(i))
 			stage_take(node->stages[i], octets, last);
+	node->busy = false;
 }
 
 /* ---- what may leave */
@@ -468,12 +524,15 @@ void views_end(struct views *views)
 	for (size_t i = 0; i < views->node_count; i++)
 		if (node_is_live(views->nodes[i]))
 			node_wipe(views->nodes[i]);
+	OPENSSL_cleanse(views->content_type, views->content_type_size);
+	views->generation++;
 	if (views->node_count <= VIEWS_KEPT)
 		return;
 	/* The text itself stays, and begins again with nothing made of it. */
 	for (size_t i = 1; i < views->node_count; i++)
 		node_free(views->nodes[i]);
 	views->node_count = 1;
+	views->spare = NULL;
 	for (int i = 0; i < STAGES; i++)
 		if (views->root->stages[i])
 			memset(views->root->stages[i]->outputs, 0, sizeof(views->root->stages[i]->outputs));
@@ -500,12 +559,12 @@ static unsigned body_stages(struct span content_type)
 bool views_begin(struct views *views, const struct views_text *text)
 {
 	struct node *root = views->root;
-	views->generation++;
+	views_end(views);
 	views->part = text->part;
 	views->target = text->target;
 	views->known = scanner_known(views->scanner, text->part);
 	views->step = text->step;
-	views->work = 0;
+	views->work = views->unpacked = 0;
 	views->budget = SCAN_BUDGET_BASE;
 	views->failure = NULL;
 	views->added = views->only_ask = views->would_add = views->ended = false;
