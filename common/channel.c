@@ -285,7 +285,8 @@ static void channel_write(struct channel *channel)
 	if (channel->ended)
 		return;
 	if (channel->connecting || channel->handshaking) {
-		channel_note_output_level(channel); /* the owner may stop now, and has to hear when it went out */
+		channel_note_output_level(
+			channel); /* the owner may stop now, and has to hear when it went out */
 		return;
 	}
 	enum channel_io io = channel->ssl ? channel_tls_write(channel) : channel_plain_write(channel);

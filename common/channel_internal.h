@@ -42,10 +42,10 @@ struct channel {
 	bool input_ended, input_truncated;
 	bool drain_wanted; /* the owner waits for on_output_drained */
 	bool write_shut_wanted, write_shut;
-	bool ended;				    /* on_end is due or was called */
-	bool notify_drained, notify_end;	    /* for the deferred event */
-	unsigned busy;				    /* callbacks on the stack */
-	bool dead;				    /* freed by its owner inside a callback */
+	bool ended;			 /* on_end is due or was called */
+	bool notify_drained, notify_end; /* for the deferred event */
+	unsigned busy;			 /* callbacks on the stack */
+	bool dead;			 /* freed by its owner inside a callback */
 };
 
 /* What one attempt to move octets gave. */

@@ -34,7 +34,8 @@ static void on_linger_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	struct channel *channel = arg;
-	if (channel->bytes_read - channel->linger_seen < LINGER_PACE || ++channel->linger_turns == LINGER_TURNS)
+	if (channel->bytes_read - channel->linger_seen < LINGER_PACE ||
+		++channel->linger_turns == LINGER_TURNS)
 		channel_fail(channel, CHANNEL_LINGERED);
 	else
 		linger_wait(channel);

@@ -1,7 +1,7 @@
 /*
- * Messages between our own roles, over SOCK_SEQPACKET socketpairs: one datagram is one message, its first octet the
- * type. Integers are in host order: both ends are the same machine. A message that its reader can't parse is a broken
- * promise between roles; the reader ends its process (role_fatal()).
+ * Messages between our own roles, over SOCK_SEQPACKET socketpairs: one datagram is one message, its first
+ * octet the type. Integers are in host order: both ends are the same machine. A message that its reader can't
+ * parse is a broken promise between roles; the reader ends its process (role_fatal()).
  */
 #ifndef COMMON_IPC_H
 #define COMMON_IPC_H
@@ -13,7 +13,8 @@
 
 #define IPC_MAX_MESSAGE (64 * 1024)
 
-/* Builds one message in memory that it owns. `failed` sticks: a message that grew over its maximum is never sent. */
+/* Builds one message in memory that it owns. `failed` sticks: a message that grew over its maximum is never
+ * sent. */
 struct ipc_writer {
 	char *p;
 	size_t n, room;

@@ -1,6 +1,7 @@
 /*
- * What the other roles say to the keeper, and it to them. Each channel has a set of permitted messages; anything else,
- * or a message that doesn't parse, ends the keeper (and with it the group): a role that breaks the protocol is compromised.
+ * What the other roles say to the keeper, and it to them. Each channel has a set of permitted messages;
+ * anything else, or a message that doesn't parse, ends the keeper (and with it the group): a role that breaks
+ * the protocol is compromised.
  *
  *   supervisor: RECORD, FLUSH            proxy: RECORD, HELLO, MINT, FLUSH            egress: RECORD, FLUSH
  */
@@ -42,11 +43,12 @@ struct audit_sink;
 struct audit_sink *audit_sink_new(struct event_base *base, int fd, const struct audit_health *health);
 void audit_sink_free(struct audit_sink *sink);
 
-/* May a new exchange begin, may a running one go on? False when the log can't be written or too much waits for it. */
+/* May a new exchange begin, may a running one go on? False when the log can't be written or too much waits
+ * for it. */
 bool audit_sink_ready(const struct audit_sink *sink);
 
-/* Hand a record over, in order. It is in the kernel's hands, or queued here when the keeper is behind. 0, or a negative
- * errno: then there is no record, and what it was about must not happen. */
+/* Hand a record over, in order. It is in the kernel's hands, or queued here when the keeper is behind. 0, or
+ * a negative errno: then there is no record, and what it was about must not happen. */
 int audit_sink_record(struct audit_sink *sink, struct span members);
 
 /* True when nothing waits in the queue. */

@@ -1,6 +1,6 @@
 /*
- * Borrowed bytes: a pointer and a length into memory that somebody else owns. Network data is always held so, never
- * as a terminated string. A span lives as long as what it points into.
+ * Borrowed bytes: a pointer and a length into memory that somebody else owns. Network data is always held so,
+ * never as a terminated string. A span lives as long as what it points into.
  */
 #ifndef COMMON_SPAN_H
 #define COMMON_SPAN_H

@@ -44,9 +44,8 @@ static enum body_result move_until_close(struct evbuffer *in, struct evbuffer *o
 	size_t n = evbuffer_get_length(in);
 
 	n = n < room ? n : room;
-	if (n > 0 &&
-		(evbuffer_add_printf(out, "%zx\r\n", n) < 0 || buffer_move(in, out, n) != 0 ||
-			evbuffer_add(out, "\r\n", 2) != 0))
+	if (n > 0 && (evbuffer_add_printf(out, "%zx\r\n", n) < 0 || buffer_move(in, out, n) != 0 ||
+			     evbuffer_add(out, "\r\n", 2) != 0))
 		return BODY_NO_MEMORY;
 	return BODY_MORE;
 }

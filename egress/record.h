@@ -24,8 +24,8 @@ bool record_limit_take(struct record_limit *limit, long long now_ms, uint64_t *s
 void record_refused(struct audit_sink *sink, struct record_limit *limit, enum hop_failure failure,
 	const struct address *peer, uint16_t port);
 
-/* "hop_aborted": the proxy's connection was gone while this request was under way. Its id alone: the proxy's own
- * line tells the rest, masked where that has to be. */
+/* "hop_aborted": the proxy's connection was gone while this request was under way. Its id alone: the proxy's
+ * own line tells the rest, masked where that has to be. */
 void record_aborted(struct audit_sink *sink, const struct request *request);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * The rule files that are part of the program. The array is generated from rules/ by rules/embed.sh at build time.
+ * The rule files that are part of the program. The array is generated from rules/ by rules/embed.sh at build
+ * time.
  */
 #ifndef PIPELOCK_SCAN_BUILTIN_H
 #define PIPELOCK_SCAN_BUILTIN_H

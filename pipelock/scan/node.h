@@ -12,13 +12,13 @@
 
 /* Encodings that stand inside one another are undone to this depth. */
 #define VIEWS_DEPTH 3u
-/* Nodes of one text at a time, some 20 KiB each. Numbers and identifiers decode to something in many ways, but what
- * is over is let go; more than this can't come from anything but an attack. */
+/* Nodes of one text at a time, some 20 KiB each. Numbers and identifiers decode to something in many ways,
+ * but what is over is let go; more than this can't come from anything but an attack. */
 #define VIEWS_NODES 256u
 /* Nodes that are kept for the next text. */
 #define VIEWS_KEPT 24u
-/* Octets that may be unpacked without a label: of a tree, and more for each octet of the text. Packed once more, a
- * bomb of 1 MB would be a terabyte. */
+/* Octets that may be unpacked without a label: of a tree, and more for each octet of the text. Packed once
+ * more, a bomb of 1 MB would be a terabyte. */
 #define VIEWS_UNPACKED (16u << 20)
 #define VIEWS_UNPACKED_RATIO 100u
 /* Of a Content-Type field's value. */
@@ -65,9 +65,11 @@ struct stage_kind {
 	/* Octets back that what comes out next may come from; NULL: as many as lag() says. */
 	uint64_t (*reach)(const struct stage *stage);
 	bool (*differs)(const struct stage *stage); /* for a silent output */
-	/* Its outputs are many texts, with VIEW_BREAK behind each: is this one between two of them? Else NULL. */
+	/* Its outputs are many texts, with VIEW_BREAK behind each: is this one between two of them? Else
+	 * NULL. */
 	bool (*between)(const struct stage *stage, unsigned output);
-	void (*settle)(struct stage *stage);  /* the text has ended, another one begins; NULL: a blank line says so */
+	void (*settle)(
+		struct stage *stage); /* the text has ended, another one begins; NULL: a blank line says so */
 	void (*release)(struct stage *stage); /* what init and feed took; may be NULL */
 };
 extern const struct stage_kind *const stage_kinds[STAGES];
@@ -89,17 +91,17 @@ struct node {
 	enum scan_view view;
 	unsigned depth, joins;
 	bool quiet, silent;
-	bool busy; /* a call is in the middle of its text */
+	bool busy;	 /* a call is in the middle of its text */
 	unsigned active; /* stages */
 	uint64_t fed;	 /* octets of its text */
 	struct marks marks;
 	bool has_lane, lane_begun;
 	struct lane lane;
-	uint64_t lane_from; /* where in the text it begins */
+	uint64_t lane_from;	    /* where in the text it begins */
 	struct known_matcher known; /* goes along with the lane */
 	uint64_t known_from;
-	uint64_t safe;	    /* as it was last answered */
-	uint64_t settled;   /* octets before the last break: nothing that follows goes on with them */
+	uint64_t safe;	  /* as it was last answered */
+	uint64_t settled; /* octets before the last break: nothing that follows goes on with them */
 	size_t gathered, kept;
 	char gather[NODE_GATHER];
 	struct stage *stages[STAGES];
@@ -111,14 +113,14 @@ struct views {
 	struct node *nodes[VIEWS_NODES + VIEWS_KEPT]; /* owned; [0] is root */
 	size_t node_count;
 	struct node *spare; /* let go, and linked by their parents */
-	size_t live_count; /* of this text */
+	size_t live_count;  /* of this text */
 	uint64_t generation;
 	enum scan_part part;
 	const struct scan_target *target;
 	const struct known_set *known; /* to look for; NULL: none */
 	uint64_t step;
 	uint64_t work, budget;
-	uint64_t unpacked; /* octets that no label announced */
+	uint64_t unpacked;    /* octets that no label announced */
 	struct findings *out; /* of the call in progress */
 	const char *failure;
 	bool added, only_ask, would_add;

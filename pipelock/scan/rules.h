@@ -1,7 +1,7 @@
 /*
- * A rule set: rule files (YAML) loaded strictly and compiled once, immutable after that and shared by all threads.
- * A file that is wrong in any way loads nothing: unknown or duplicate key, wrong type, bad regex, a regex that matches
- * the empty string, a duplicate id, an example that does not do what it says.
+ * A rule set: rule files (YAML) loaded strictly and compiled once, immutable after that and shared by all
+ * threads. A file that is wrong in any way loads nothing: unknown or duplicate key, wrong type, bad regex, a
+ * regex that matches the empty string, a duplicate id, an example that does not do what it says.
  */
 #ifndef PIPELOCK_SCAN_RULES_H
 #define PIPELOCK_SCAN_RULES_H

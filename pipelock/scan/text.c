@@ -101,8 +101,8 @@ static bool is_hex_mark(unsigned char c)
 	return c == ' ' || (c != '\0' && strchr(",:;-_.#=/|xX", c));
 }
 
-/* Could a view show anything? Escapes, what is no plain ASCII, enough characters of a code in a row, or digits
- * of hex with blanks and the like between. */
+/* Could a view show anything? Escapes, what is no plain ASCII, enough characters of a code in a row, or
+ * digits of hex with blanks and the like between. */
 static bool has_views(struct span text)
 {
 	size_t word = 0, digits = 0;

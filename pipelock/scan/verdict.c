@@ -21,8 +21,8 @@ const char *scan_part_name(enum scan_part part)
 
 const char *scan_view_name(enum scan_view view)
 {
-	static const char *const names[] = {"raw", "plain", "content", "joined", "base64", "base32", "hex",
-		"unpacked", "part"};
+	static const char *const names[] = {
+		"raw", "plain", "content", "joined", "base64", "base32", "hex", "unpacked", "part"};
 	return NAME(names, view);
 }
 

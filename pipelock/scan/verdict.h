@@ -14,19 +14,20 @@ static inline enum verdict verdict_stricter(enum verdict a, enum verdict b)
 /* Parts of a message, as a rule's `in:` names them; bits for sets of them. */
 enum scan_part { SCAN_URL, SCAN_HEADER, SCAN_BODY, SCAN_WEBSOCKET, SCAN_RESPONSE, SCAN_PARTS };
 #define SCAN_BIT(part) (1u << (part))
-#define SCAN_OUTGOING (SCAN_BIT(SCAN_URL) | SCAN_BIT(SCAN_HEADER) | SCAN_BIT(SCAN_BODY) | SCAN_BIT(SCAN_WEBSOCKET))
+#define SCAN_OUTGOING                                                                                        \
+	(SCAN_BIT(SCAN_URL) | SCAN_BIT(SCAN_HEADER) | SCAN_BIT(SCAN_BODY) | SCAN_BIT(SCAN_WEBSOCKET))
 
 /* What the text was made into when the rule matched. */
 enum scan_view {
 	VIEW_RAW,
-	VIEW_PLAIN,	/* escapes undone, Unicode made plain */
-	VIEW_CONTENT,	/* content coding taken off */
-	VIEW_JOINED,	/* values that follow one another, put together */
+	VIEW_PLAIN,   /* escapes undone, Unicode made plain */
+	VIEW_CONTENT, /* content coding taken off */
+	VIEW_JOINED,  /* values that follow one another, put together */
 	VIEW_BASE64,
 	VIEW_BASE32,
 	VIEW_HEX,
-	VIEW_UNPACKED,	/* compressed without a label */
-	VIEW_PART,	/* of a multipart body */
+	VIEW_UNPACKED, /* compressed without a label */
+	VIEW_PART,     /* of a multipart body */
 	SCAN_VIEWS
 };
 

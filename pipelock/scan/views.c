@@ -363,8 +363,8 @@ static void node_gather(struct node *node, struct span octets)
 	}
 }
 
-/* One of a node's texts has ended. A second line end sees to it that what is encoded in it has, too: then all that
- * it could hold is known. */
+/* One of a node's texts has ended. A second line end sees to it that what is encoded in it has, too: then all
+ * that it could hold is known. */
 static void node_settle(struct node *node)
 {
 	node_gather(node, SPAN(VIEW_BREAK));
@@ -451,8 +451,8 @@ static uint64_t output_safe(const struct stage *stage, struct node *node)
 }
 
 /* What a stage has not made up its mind about, or what was made of it, may hold the text back. Joined values
- * don't: any value may be the first one of many, and when the last one comes it stays here. Nor, when it has to
- * go on, does what may yet turn out to be encoded. */
+ * don't: any value may be the first one of many, and when the last one comes it stays here. Nor, when it has
+ * to go on, does what may yet turn out to be encoded. */
 static uint64_t stage_safe(const struct stage *stage)
 {
 	const struct views *views = stage->node->views;

@@ -62,8 +62,8 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* Any name will do here; what it has to be is checked after the handshake. Without a callback OpenSSL would not
- * keep the name of a TLS 1.2 session, and a resumed one would seem to have none. */
+/* Any name will do here; what it has to be is checked after the handshake. Without a callback OpenSSL would
+ * not keep the name of a TLS 1.2 session, and a resumed one would seem to have none. */
 static int on_server_name(SSL *ssl, int *alert, void *arg)
 {
 	(void)ssl;

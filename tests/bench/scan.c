@@ -79,7 +79,8 @@ static double engine_seconds(struct scanner *scanner, size_t size, struct findin
 {
 	double begin = cpu_seconds();
 	for (size_t at = 0; at < size; at += FLOOD_SIZE) {
-		struct scan_stream *stream = scan_stream_new(scanner, SCAN_BODY, NULL, NULL, 0, (struct span){NULL, 0}, out);
+		struct scan_stream *stream =
+			scan_stream_new(scanner, SCAN_BODY, NULL, NULL, 0, (struct span){NULL, 0}, out);
 		for (size_t i = 0; i < FLOOD_SIZE; i += 16384)
 			scan_stream_feed(
 				stream, (struct span){text + at + i, 16384}, i + 16384 == FLOOD_SIZE, out);

@@ -151,7 +151,8 @@ static inline bool oracle_equal(const struct findings *plain, const struct findi
 static inline bool oracle_stream(
 	struct scanner *scanner, struct span text, uint32_t seed, size_t most, struct findings *out)
 {
-	struct scan_stream *stream = scan_stream_new(scanner, SCAN_BODY, NULL, NULL, 0, (struct span){NULL, 0}, out);
+	struct scan_stream *stream =
+		scan_stream_new(scanner, SCAN_BODY, NULL, NULL, 0, (struct span){NULL, 0}, out);
 	uint64_t safe = 0;
 	bool ok = stream != NULL;
 	for (size_t at = 0; ok;) {
@@ -161,7 +162,8 @@ static inline bool oracle_stream(
 		size_t known = out->count;
 		scan_stream_feed(stream, (struct span){text.p + at, n}, at + n == text.n, out);
 		at += n;
-		/* Where a view can tell the extent only roughly, and of values that were joined, the end stays. */
+		/* Where a view can tell the extent only roughly, and of values that were joined, the end
+		 * stays. */
 		for (size_t i = known; i < out->count; i++)
 			ok = ok && (out->items[i].view == VIEW_RAW
 						   ? out->items[i].offset >= safe
@@ -169,8 +171,7 @@ static inline bool oracle_stream(
 		if (!ok)
 			fprintf(stderr, "%s at %lu (%s) was found when %lu octets were gone\n",
 				out->items[known].rule->id, (unsigned long)out->items[known].offset,
-				scan_view_name(out->items[known].view),
-				(unsigned long)safe);
+				scan_view_name(out->items[known].view), (unsigned long)safe);
 		uint64_t now = (seed >> 10) % 4 ? scan_stream_safe(stream) : safe;
 		ok = ok && now >= safe && now <= at;
 		safe = now;

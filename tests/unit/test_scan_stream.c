@@ -60,7 +60,8 @@ static void test_every_cut(void **state)
 	assert_int_equal(plain.count, 3);
 	for (size_t cut = 0; cut <= body.n; cut++) {
 		struct findings found = {0};
-		struct scan_stream *stream = scan_stream_new(scanner, SCAN_BODY, NULL, NULL, 0, (struct span){NULL, 0}, &found);
+		struct scan_stream *stream =
+			scan_stream_new(scanner, SCAN_BODY, NULL, NULL, 0, (struct span){NULL, 0}, &found);
 		scan_stream_feed(stream, (struct span){body.p, cut}, false, &found);
 		if (found.count == 0)
 			assert_true(scan_stream_safe(stream) <= 2);
@@ -77,7 +78,8 @@ static void test_prompt(void **state)
 {
 	(void)state;
 	struct findings found = {0};
-	struct scan_stream *stream = scan_stream_new(scanner, SCAN_BODY, NULL, NULL, 0, (struct span){NULL, 0}, &found);
+	struct scan_stream *stream =
+		scan_stream_new(scanner, SCAN_BODY, NULL, NULL, 0, (struct span){NULL, 0}, &found);
 	uint64_t fed = 0;
 	for (int i = 0; i < 1000; i++) {
 		struct span event = SPAN("data: {\"text\":\" hello\"}\n\n");
@@ -93,7 +95,8 @@ static void test_no_rules_for_the_part(void **state)
 	(void)state;
 	struct findings found = {0};
 	enum coding unknown = CODING_UNKNOWN;
-	struct scan_stream *stream = scan_stream_new(scanner, SCAN_RESPONSE, NULL, &unknown, 1, (struct span){NULL, 0}, &found);
+	struct scan_stream *stream =
+		scan_stream_new(scanner, SCAN_RESPONSE, NULL, &unknown, 1, (struct span){NULL, 0}, &found);
 	assert_non_null(stream);
 	assert_int_equal(scan_stream_feed(stream, SPAN("AKIAIOSFODNN7EXAMPLE"), false, &found), SCAN_CLEAN);
 	assert_int_equal(scan_stream_safe(stream), 20);
@@ -108,7 +111,8 @@ static void test_report_only(void **state)
 	(void)state;
 	for (int report_only = 0; report_only < 2; report_only++) {
 		struct findings found = {0};
-		struct scan_stream *stream = scan_stream_new(scanner, SCAN_BODY, NULL, NULL, 0, (struct span){NULL, 0}, &found);
+		struct scan_stream *stream =
+			scan_stream_new(scanner, SCAN_BODY, NULL, NULL, 0, (struct span){NULL, 0}, &found);
 		if (report_only)
 			scan_stream_report_only(stream);
 		assert_int_equal(scan_stream_feed(stream, SPAN("k AKIAIOSFODNN7EXAMPLE \n"), false, &found),
@@ -147,8 +151,8 @@ static void test_gzip(void **state)
 		size_t n = compress_gzip((struct span){text, sizeof(text)}, coded, sizeof(coded));
 		for (size_t step = 1; step < 5000; step = step * 7 + 1) {
 			struct findings found = {0};
-			struct scan_stream *stream =
-				scan_stream_new(scanner, SCAN_BODY, NULL, &gzip, 1, (struct span){NULL, 0}, &found);
+			struct scan_stream *stream = scan_stream_new(
+				scanner, SCAN_BODY, NULL, &gzip, 1, (struct span){NULL, 0}, &found);
 			uint64_t safe = 0;
 			for (size_t at = 0; at < n && !found.blocked; at += step) {
 				size_t size = n - at < step ? n - at : step;
@@ -175,7 +179,8 @@ static void test_bad_gzip(void **state)
 	(void)state;
 	enum coding gzip = CODING_GZIP;
 	struct findings found = {0};
-	struct scan_stream *stream = scan_stream_new(scanner, SCAN_BODY, NULL, &gzip, 1, (struct span){NULL, 0}, &found);
+	struct scan_stream *stream =
+		scan_stream_new(scanner, SCAN_BODY, NULL, &gzip, 1, (struct span){NULL, 0}, &found);
 	assert_int_equal(scan_stream_feed(stream, SPAN("this is no gzip"), false, &found), SCAN_UNSCANNABLE);
 	assert_int_equal(scan_stream_safe(stream), 0);
 	assert_int_equal(scan_stream_feed(stream, SPAN("more"), true, &found), SCAN_UNSCANNABLE);

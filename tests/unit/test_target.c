@@ -56,7 +56,8 @@ static void test_what_is_named_stays_as_it_was_sent(void **state)
 		assert_int_equal(n, strlen(cases[i].url));
 		assert_memory_equal(url, cases[i].url, n);
 	}
-	assert_true(span_equals(target_named_by_connect(SPAN("TOKEN.a.example:443")), SPAN("TOKEN.a.example")));
+	assert_true(
+		span_equals(target_named_by_connect(SPAN("TOKEN.a.example:443")), SPAN("TOKEN.a.example")));
 	assert_true(span_equals(target_named_by_connect(SPAN("a.example:8443")), SPAN("a.example:8443")));
 }
 

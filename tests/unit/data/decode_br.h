@@ -1,7 +1,7 @@
 /*
  * br streams made by the reference encoder, since the decoding library has none: 6000 octets of the text of
- * make_text() in test_decode.c at two levels, its first 300 with a window of 2^24 and as gzip inside br, 10^7 and 10^8
- * zeros, and nothing.
+ * make_text() in test_decode.c at two levels, its first 300 with a window of 2^24 and as gzip inside br, 10^7
+ * and 10^8 zeros, and nothing.
  */
 #ifndef TESTS_UNIT_DATA_DECODE_BR_H
 #define TESTS_UNIT_DATA_DECODE_BR_H
