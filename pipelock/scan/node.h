@@ -16,7 +16,7 @@
  * but what is over is let go; more than this can't come from anything but an attack. */
 #define VIEWS_NODES 256u
 /* Nodes that are kept for the next text. */
-#define VIEWS_KEPT 24u
+#define VIEWS_KEPT 64u
 /* Octets that may be unpacked without a label: of a tree, and more for each octet of the text. Packed once
  * more, a bomb of 1 MB would be a terabyte. */
 #define VIEWS_UNPACKED (16u << 20)
