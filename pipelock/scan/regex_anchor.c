@@ -91,7 +91,7 @@ static struct expected choose_window(
 	}
 	for (unsigned at = 0; at == 0 || at + REGEX_WINDOW <= shortest; at++) {
 		/* A window further in makes the tail of a stream wait longer: it has to be worth it. */
-		unsigned late = at > anchors[0].context ? at - anchors[0].context : 0;
+		unsigned begin = anchors[0].context ? 1 : 0, late = at > begin ? at - begin : 0;
 		double cost = (sums[at].cost + 1e-9) * (1 + 0.5 * late);
 		if (at == 0 || cost < best) {
 			best = cost;
@@ -433,6 +433,13 @@ bool regex_find_anchors(const struct regex *regex, struct regex_anchor **out, si
 
 /* ---- runs and first octets */
 
+/* (?>...) gives nothing back, so not all that a run could leave to what follows is tried. */
+static bool is_atomic(const struct regex *regex, const struct regex_node *group)
+{
+	struct span source = regex->source;
+	return source.n - group->begin > 3 && memcmp(source.p + group->begin, "(?>", 3) == 0;
+}
+
 bool regex_first_run(const struct regex *regex, struct regex_run *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -454,6 +461,8 @@ bool regex_first_run(const struct regex *regex, struct regex_run *out)
 			continue;
 		}
 		if (node->kind == REGEX_GROUP && node->max_width == REGEX_UNBOUNDED) {
+			if (is_atomic(regex, node))
+				return false;
 			out->open_groups++;
 			at = node->child;
 			continue;

@@ -133,6 +133,23 @@ static void test_cut_rows(void **state)
 	release(&anchors);
 }
 
+/* What is learned from a run holds only where the run gives back what it took. */
+static void test_runs(void **state)
+{
+	(void)state;
+	static const char *const with[] = {"QZ\\w+x", "(?:QZ\\w+x)y", "((?>QZ)\\w+x)y", "(?>QZ{1,3})\\w+x"};
+	static const char *const without[] = {"(?>QZ\\w+x)y", "(?:Q(?>Z\\w+x)y)z", "(?>Q(?:Z\\w+x)y)z"};
+	for (size_t i = 0; i < 7; i++) {
+		const char *source = i < 4 ? with[i] : without[i - 4];
+		struct regex regex;
+		struct regex_run run;
+		assert_true(regex_parse(span_of(source), &regex));
+		if (regex_first_run(&regex, &run) != (i < 4))
+			fail_msg("%s", source);
+		regex_release(&regex);
+	}
+}
+
 static unsigned window_of(const char *source)
 {
 	struct anchors anchors = anchors_of(source);
@@ -156,6 +173,6 @@ static void test_windows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_next), cmocka_unit_test(test_tails),
-		cmocka_unit_test(test_cut_rows), cmocka_unit_test(test_windows)};
+		cmocka_unit_test(test_cut_rows), cmocka_unit_test(test_windows), cmocka_unit_test(test_runs)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
