@@ -108,7 +108,11 @@ class TestGroup(Folder):
             killed = time.monotonic()
             ended = lambda: product.process.poll() is not None  # noqa: E731
             fresh = lambda: {k: v.pid for k, v in product.roles().items()}  # noqa: E731
-            whole = lambda: set(fresh()) == set(ROLES) and fresh()[victim] != before[victim].pid  # noqa: E731
+
+            def whole() -> bool:
+                now = fresh()  # once: a role that is there in one reading may be gone in the next
+                return set(now) == set(ROLES) and now[victim] != before[victim].pid
+
             self.assertTrue(wait_for(lambda: ended() or whole(), 15), f"neither ended nor whole again: {fresh()}")
             if not ended():
                 count = load.allowed
