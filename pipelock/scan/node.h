@@ -12,7 +12,7 @@
 
 /* Encodings that stand inside one another are undone to this depth. */
 #define VIEWS_DEPTH 3u
-/* Nodes of one text at a time, some 20 KiB each. Numbers and identifiers decode to something in many ways,
+/* Nodes of one text at a time, some 60 KiB each. Numbers and identifiers decode to something in many ways,
  * but what is over is let go; more than this can't come from anything but an attack. */
 #define VIEWS_NODES 256u
 /* Nodes that are kept for the next text. */
@@ -40,6 +40,7 @@ enum stage_index {
 	STAGES
 };
 #define STAGE(index) (1u << (index))
+#define NODE_TEXT STAGE(STAGES)
 
 struct node;
 struct stage;
@@ -93,6 +94,7 @@ struct node {
 	bool quiet, silent;
 	bool busy;	 /* a call is in the middle of its text */
 	unsigned active; /* stages */
+	unsigned dirty;	 /* stages that hold octets of this text, and NODE_TEXT */
 	uint64_t fed;	 /* octets of its text */
 	struct marks marks;
 	bool has_lane, lane_begun;

@@ -60,8 +60,11 @@ enum runs_track {
 #define RUNS_ALPHABETS 2u /* those of base64 and of hex: what else there is lies inside of these */
 #define RUNS_FIRST 128u
 
-/* Takes a piece of what a track holds. The octets are borrowed for the call. Behind each run a VIEW_BREAK
- * comes on every track that it came out on. */
+/* Behind each run, on every track that it came out on: a blank line, so that what is encoded in the one and
+ * in the next is no run either. */
+#define RUNS_BREAK VIEW_BREAK VIEW_BREAK
+
+/* Takes a piece of what a track holds. The octets are borrowed for the call. */
 typedef void runs_emit(void *arg, enum runs_track track, struct span octets);
 
 /* private: where a run stands. All zero: outside of one. */

@@ -109,8 +109,8 @@ static inline void put3(char *to, uint64_t octets)
 
 static inline void put_break(struct runs *v, enum runs_track track)
 {
-	memcpy(reserve(v, track, sizeof(VIEW_BREAK) - 1), VIEW_BREAK, sizeof(VIEW_BREAK) - 1);
-	v->out[track].n += sizeof(VIEW_BREAK) - 1;
+	memcpy(reserve(v, track, sizeof(RUNS_BREAK) - 1), RUNS_BREAK, sizeof(RUNS_BREAK) - 1);
+	v->out[track].n += sizeof(RUNS_BREAK) - 1;
 }
 
 /* ---- base64, four ways */

@@ -221,6 +221,13 @@ static void json_stage_feed(struct stage *stage, struct span octets, bool last)
 	join_values(stage, &state->keys, JOINED_NAMES, (struct span){NULL, 0}, true);
 }
 
+/* A string that may be the last piece of something waits until it ends. */
+static uint64_t json_stage_lag(const struct stage *stage)
+{
+	const struct json_state *state = (const void *)stage->state;
+	return json_join_lag(&state->json);
+}
+
 static uint64_t json_stage_reach(const struct stage *stage)
 {
 	const struct json_state *state = (const void *)stage->state;
@@ -262,6 +269,19 @@ static void form_stage_feed(struct stage *stage, struct span octets, bool last)
 	join_values(stage, &state->names, JOINED_NAMES, (struct span){NULL, 0}, true);
 }
 
+static uint64_t piece_lag(const struct stage *stage, const struct values *values)
+{
+	bool is_piece = values->length > 0 && !values->no_piece;
+	return is_piece ? stage->used - values->begin : 0;
+}
+
+static uint64_t form_stage_lag(const struct stage *stage)
+{
+	const struct form_state *state = (const void *)stage->state;
+	uint64_t value = piece_lag(stage, &state->values), name = piece_lag(stage, &state->names);
+	return value > name ? value : name;
+}
+
 static uint64_t form_stage_reach(const struct stage *stage)
 {
 	const struct form_state *state = (const void *)stage->state;
@@ -283,7 +303,7 @@ static void events_stage_feed(struct stage *stage, struct span octets, bool last
 	events_join_feed(stage_state(stage), octets, last, emit_events, stage);
 }
 
-/* Nothing waits, or what does is joined and holds nothing back. */
+/* Nothing waits. */
 static uint64_t no_lag(const struct stage *stage)
 {
 	(void)stage;
@@ -351,9 +371,6 @@ static uint64_t parts_lag(const struct stage *stage)
 
 /* ---- compressed data without a label */
 
-/* What it costs to make a decoder. */
-#define UNPACK_WORK 6000u
-
 static void emit_unpacked(void *arg, struct span octets)
 {
 	struct stage *stage = arg;
@@ -369,10 +386,10 @@ static void unpack_stage_init(struct stage *stage)
 static void unpack_stage_feed(struct stage *stage, struct span octets, bool last)
 {
 	struct unpack *unpack = stage_state(stage);
-	uint64_t begun = unpack->begun;
+	uint64_t before = unpack->work;
 	if (!unpack_feed(unpack, octets, last, emit_unpacked, stage))
 		views_fail(stage->node->views, "compressed data in it unpacks to more than may be scanned");
-	views_charge(stage->node->views, UNPACK_WORK * (unpack->begun - begun));
+	views_charge(stage->node->views, unpack->work - before);
 }
 
 static void unpack_stage_settle(struct stage *stage)
@@ -478,14 +495,14 @@ static const struct stage_kind json_kind = {.size = sizeof(struct json_state),
 	.outputs = json_outputs,
 	.init = json_stage_init,
 	.feed = json_stage_feed,
-	.lag = no_lag,
+	.lag = json_stage_lag,
 	.reach = json_stage_reach};
 static const struct stage_kind form_kind = {.size = sizeof(struct form_state),
 	.output_count = JOINED_OUTPUTS,
 	.outputs = form_outputs,
 	.init = form_stage_init,
 	.feed = form_stage_feed,
-	.lag = no_lag,
+	.lag = form_stage_lag,
 	.reach = form_stage_reach};
 static const struct stage_kind events_kind = {.size = sizeof(struct events_join),
 	.output_count = EVENTS_JOIN_TRACKS,

@@ -10,15 +10,20 @@
 
 #include <openssl/crypto.h>
 
+/* Memory to be had and cleared, and given back. */
+#define WORK_DEFLATE 1500u
+#define WORK_ZSTD 6000u
+
 static const unsigned char zip_signature[4] = {'P', 'K', 3, 4};
 static const unsigned char zstd_signature[4] = {0x28, 0xb5, 0x2f, 0xfd};
 
 void unpack_init(struct unpack *v)
 {
 	v->decoder = NULL;
-	v->fed = v->skip = v->begun = 0;
+	v->skip = v->work = 0;
 	v->head_n = v->again_n = 0;
 	v->zip = false;
+	v->line_begins = true;
 }
 
 void unpack_release(struct unpack *v)
@@ -29,7 +34,8 @@ void unpack_release(struct unpack *v)
 
 static bool begin_decoder(struct unpack *v, enum coding coding)
 {
-	v->begun++;
+	v->work += coding == CODING_ZSTD ? WORK_ZSTD : WORK_DEFLATE;
+	v->line_begins = false;
 	v->decoder = decoder_new(&coding, 1);
 	return v->decoder != NULL;
 }
@@ -101,16 +107,20 @@ static bool begins(const unsigned char *head, size_t n, const unsigned char *sig
 }
 
 /* RFC 1950 2.2: deflate, a window of at most 32 KiB, and a check of both octets. */
+static bool may_be_zlib(unsigned char first)
+{
+	return (first & 0x0f) == 8 && first >> 4 <= 7;
+}
+
 static bool is_zlib(const unsigned char *head)
 {
-	return (head[0] & 0x0f) == 8 && head[0] >> 4 <= 7 && ((unsigned)head[0] << 8 | head[1]) % 31 == 0 &&
-	       !(head[1] & 0x20);
+	return may_be_zlib(head[0]) && ((unsigned)head[0] << 8 | head[1]) % 31 == 0 && !(head[1] & 0x20);
 }
 
 static enum packing packing_of(const struct unpack *v, const unsigned char *head, size_t n)
 {
 	static const unsigned char gzip_signature[3] = {0x1f, 0x8b, 8};
-	if (v->fed == n && n == 2 && is_zlib(head))
+	if (v->head_begins_line && n == 2 && is_zlib(head))
 		return PACKED_ZLIB;
 	if (begins(head, n, gzip_signature, 3))
 		return n >= 3 ? PACKED_GZIP : PACKED_MAYBE;
@@ -118,7 +128,7 @@ static enum packing packing_of(const struct unpack *v, const unsigned char *head
 		return n >= 4 ? PACKED_ZSTD : PACKED_MAYBE;
 	if (begins(head, n, zip_signature, 4))
 		return n >= 4 ? PACKED_ZIP : PACKED_MAYBE;
-	return v->fed == n && n == 1 && (head[0] & 0x0f) == 8 ? PACKED_MAYBE : PACKED_NOT;
+	return v->head_begins_line && n == 1 && may_be_zlib(head[0]) ? PACKED_MAYBE : PACKED_NOT;
 }
 
 static unsigned read_16(const unsigned char *p)
@@ -155,6 +165,7 @@ static bool begin_with_head(struct unpack *v, enum coding coding, view_emit *emi
 static void shorten_head(struct unpack *v)
 {
 	while (v->head_n > 0) {
+		v->head_begins_line = v->head[0] == '\n';
 		memmove(v->head, v->head + 1, --v->head_n);
 		if (v->head_n > 0 && packing_of(v, v->head, v->head_n) != PACKED_NOT)
 			return;
@@ -163,8 +174,10 @@ static void shorten_head(struct unpack *v)
 
 static bool take_octet(struct unpack *v, unsigned char c, view_emit *emit, void *arg)
 {
+	if (v->head_n == 0)
+		v->head_begins_line = v->line_begins;
+	v->line_begins = c == '\n';
 	v->head[v->head_n++] = c;
-	v->fed++;
 	if (v->zip)
 		return v->head_n < UNPACK_ZIP_HEAD || end_zip_head(v, emit, arg);
 	switch (packing_of(v, v->head, v->head_n)) {
@@ -190,6 +203,8 @@ static bool may_begin(const char *p, size_t n)
 {
 	if (n == 1)
 		return p[0] == 'P' || p[0] == 0x1f || p[0] == 0x28;
+	if (p[0] == '\n' && may_be_zlib((unsigned char)p[1]))
+		return true;
 	return (p[0] == 'P' && p[1] == 'K') || (p[0] == 0x1f && (unsigned char)p[1] == 0x8b) ||
 	       (p[0] == 0x28 && (unsigned char)p[1] == 0xb5);
 }
@@ -201,18 +216,20 @@ static inline __m128i pairs(__m128i first, __m128i second, char a, char b)
 		_mm_cmpeq_epi8(first, _mm_set1_epi8(a)), _mm_cmpeq_epi8(second, _mm_set1_epi8(b)));
 }
 
-/* A bit for each of 16 octets with which a signature may begin; a seventeenth is looked at. */
+/* A bit for each of 16 octets with which a signature may begin, or a line with zlib behind it; a seventeenth
+ * is looked at. */
 static inline unsigned beginnings(const char *p)
 {
 	__m128i first = _mm_loadu_si128((const __m128i *)(const void *)p);
 	__m128i second = _mm_loadu_si128((const __m128i *)(const void *)(p + 1));
 	__m128i zip = pairs(first, second, 'P', 'K'), gzip = pairs(first, second, 0x1f, (char)0x8b);
 	__m128i zstd = pairs(first, second, 0x28, (char)0xb5);
-	return (unsigned)_mm_movemask_epi8(_mm_or_si128(zip, _mm_or_si128(gzip, zstd)));
+	__m128i zlib = pairs(first, _mm_and_si128(second, _mm_set1_epi8(0x0f)), '\n', 8);
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(zip, gzip), _mm_or_si128(zstd, zlib)));
 }
 #endif
 
-/* How many octets can't begin a signature. */
+/* How many octets can't begin a signature, nor end a line that zlib may follow. */
 static size_t skip_plain(const char *p, size_t n)
 {
 	size_t i = 0;
@@ -230,9 +247,9 @@ static size_t skip_plain(const char *p, size_t n)
 
 static bool search(struct unpack *v, struct span *in, view_emit *emit, void *arg)
 {
-	if (v->head_n == 0 && v->fed > 0) {
+	if (v->head_n == 0 && !(v->line_begins && may_be_zlib((unsigned char)in->p[0]))) {
 		size_t n = skip_plain(in->p, in->n);
-		v->fed += n;
+		v->line_begins = n > 0 ? in->p[n - 1] == '\n' : v->line_begins;
 		in->p += n;
 		in->n -= n;
 	}

@@ -64,7 +64,7 @@ static void row_put(const struct values *v, size_t from, values_emit *emit, void
 static void row_end(struct values *v, values_emit *emit, void *arg)
 {
 	struct fragment *piece = &v->row[v->count];
-	if (v->no_piece || piece->size == 0) {
+	if (v->no_piece) {
 		v->count = 0;
 	} else {
 		piece->plain = is_plain(piece);
@@ -108,8 +108,11 @@ static void value_take(struct values *v, struct span octets, values_emit *emit, 
 		tail_take(v, (struct span){octets.p + n, octets.n - n});
 }
 
+/* An empty value is none: put together, it makes no difference. */
 static void value_end(struct values *v, values_emit *emit, void *arg)
 {
+	if (v->length == 0)
+		return;
 	if (v->length > 2 * VALUES_EDGE)
 		emit(arg, VALUES_JOINED, SPAN(VIEW_BREAK));
 	if (v->tail_n > 0)
@@ -133,7 +136,7 @@ void values_feed(struct values *v, struct span in, bool last, values_emit *emit,
 		in.p += n;
 		in.n -= n;
 	}
-	if (last && v->length > 0)
+	if (last)
 		value_end(v, emit, arg);
 }
 

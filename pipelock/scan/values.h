@@ -5,7 +5,7 @@
  * VALUES_JOINED is one value behind the other with nothing in between. Of a long value only its ends are
  * there, since what lies inside is no matter of joining. Rules often want a secret to stand alone, which it
  * does not behind a value that ends in a letter; so VALUES_FRAGMENTS has each two to four values in a row
- * that could be pieces of a token, joined and on a line of their own.
+ * that could be pieces of a token, joined and on a line of their own. Empty values are passed over.
  */
 #ifndef PIPELOCK_SCAN_VALUES_H
 #define PIPELOCK_SCAN_VALUES_H

@@ -176,21 +176,28 @@ static struct node *node_new(struct views *views)
 	return node;
 }
 
+/* What its stages took is given back; they have to begin anew. */
+static void node_stop(struct node *node)
+{
+	for (int i = 0; i < STAGES; i++) {
+		struct stage *stage = node->active & STAGE(i) ? node->stages[i] : NULL;
+		if (stage && stage->kind->release)
+			stage->kind->release(stage);
+	}
+	node->active = 0;
+}
+
 /* Nothing of a text stays in memory when it is over. */
 static void node_wipe(struct node *node)
 {
-	for (int i = 0; i < STAGES; i++) {
-		struct stage *stage = node->stages[i];
-		if (!stage || !(node->active & STAGE(i)))
-			continue;
-		if (stage->kind->release)
-			stage->kind->release(stage);
-		OPENSSL_cleanse(stage->state, stage->kind->size);
-	}
+	node_stop(node);
+	for (int i = 0; i < STAGES; i++)
+		if (node->dirty & STAGE(i) && node->stages[i])
+			OPENSSL_cleanse(node->stages[i]->state, node->stages[i]->kind->size);
 	lane_wipe(&node->lane);
 	OPENSSL_cleanse(&node->known, sizeof(node->known));
 	OPENSSL_cleanse(node->gather, sizeof(node->gather));
-	node->active = 0;
+	node->dirty = 0;
 }
 
 static void node_free(struct node *node)
@@ -229,6 +236,7 @@ static void node_begin(struct node *node, unsigned stages)
 	node->lane_begun = false;
 	node->gathered = node->kept = 0;
 	node->active = stages;
+	node->dirty |= stages | NODE_TEXT;
 	for (unsigned i = 0; i < STAGES; i++)
 		if (stages & STAGE(i) && !node_begin_stage(node, i))
 			return;
@@ -249,7 +257,7 @@ static void node_let_go(struct node *node)
 			if (node_is_live(stage->outputs[k]))
 				node_let_go(stage->outputs[k]);
 	}
-	node_wipe(node);
+	node_stop(node);
 	for (size_t k = 0; k < node->stage->kind->output_count; k++)
 		if (node->stage->outputs[k] == node)
 			node->stage->outputs[k] = NULL;
@@ -522,7 +530,7 @@ void views_free(struct views *views)
 void views_end(struct views *views)
 {
 	for (size_t i = 0; i < views->node_count; i++)
-		if (node_is_live(views->nodes[i]))
+		if (views->nodes[i]->dirty)
 			node_wipe(views->nodes[i]);
 	OPENSSL_cleanse(views->content_type, views->content_type_size);
 	views->generation++;

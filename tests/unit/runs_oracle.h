@@ -77,7 +77,7 @@ static inline void oracle_decode(
 	const struct oracle_code *code, const char *p, size_t n, struct oracle_out *out)
 {
 	size_t octets = n * code->bits / 8;
-	oracle_require(octets + 1 <= sizeof(out->p) - out->n);
+	oracle_require(octets + 2 <= sizeof(out->p) - out->n);
 	memset(out->p + out->n, 0, octets);
 	for (size_t i = 0, bit = 0; i < n; i++) {
 		int value = oracle_value(code, p[i]);
@@ -87,6 +87,7 @@ static inline void oracle_decode(
 		}
 	}
 	out->n += octets;
+	out->p[out->n++] = '\n';
 	out->p[out->n++] = '\n';
 }
 

@@ -5,6 +5,10 @@
 #include "pipelock/scan/unpack.h"
 #include "tests/unit/encode.h"
 
+#include <setjmp.h>
+
+#include <cmocka.h>
+
 static struct unpack v;
 static struct blob text, packed, in, want, out;
 
@@ -115,13 +119,17 @@ static void test_something_follows(void **state)
 	}
 }
 
-/* zlib has no signature worth the name: only where the octets begin. */
-static void test_zlib_in_the_middle_is_not_looked_for(void **state)
+/* zlib has no signature worth the name: only where the octets begin, or a line. */
+static void test_where_zlib_is_looked_for(void **state)
 {
 	(void)state;
+	static const struct span lines[] = {{"\n", 1}, {"x\n", 2}, {"8\n", 2}, {"P\n", 2}, {"\x1f\x8b\n", 3},
+		{"\n\n", 2}, {"some words, and a line end\n", 27}};
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		check_packed(encode_zlib, lines[i], SPAN("x"));
 	set_text();
 	encode_zlib(&text, &packed);
-	blob_set(&in, SPAN("x"));
+	blob_set(&in, SPAN("\nx"));
 	blob_add(&in, packed.p, packed.n);
 	want.n = 0;
 	check();
@@ -398,7 +406,7 @@ int main(void)
 		cmocka_unit_test(test_each_packing),
 		cmocka_unit_test(test_it_begins_anywhere),
 		cmocka_unit_test(test_something_follows),
-		cmocka_unit_test(test_zlib_in_the_middle_is_not_looked_for),
+		cmocka_unit_test(test_where_zlib_is_looked_for),
 		cmocka_unit_test(test_zip_entries),
 		cmocka_unit_test(test_zip_entry_that_is_stored_or_encrypted),
 		cmocka_unit_test(test_gzip_in_a_stored_entry),

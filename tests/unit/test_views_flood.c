@@ -83,34 +83,34 @@ static void repeat(struct span unit)
 		text[at] = unit.p[at % unit.n];
 }
 
-#define UNITS(X)                                                                                             \
-	X("a")                                                                                               \
-	X("A")                                                                                               \
-	X("0") X("/") X("7 ") X("4,") X("\xff") X("\xc3\xa9") X("\n") X("\0") X("\x01") X(" ") X("%") X(     \
-		"%25") X("%2525") X("\\") X("\\u005c") X("\\\\") X("&") X("&#38;") X("&amp;") X("%5cu0025")  \
-		X("&#00000000000000000000000000037;") X("\xe2\x80\x8b") X("a\xcc\x81") X(                    \
-			"\xf3\xa0\x81\x81") X("\xef\xbc\xa1") X("\xef\xb8\x80"                               \
-								"a") X("{") X("[") X("\"") X("\"a\":")       \
-			X("1,") X("\"Abcdefgh12\",") X("{\"Ab12\":\"Cd34\"}") X("[\"x\\\"") X("\x1e")        \
-				X("\"{\\\"Ab12\\\":\\\"Cd34\\\"}\",") X("PK\3\4") X(                         \
-					"PK\3\4aa\0\0\x08\0aaaaaaaaaaaaaaaa\0\0\0\0\xff") X("(\xb5/\xfd")    \
-					X("\x1f\x8b\x08") X("\x1f\x8b\x08\0\0\0\0\0\0\x03\x07") X(           \
-						"\x1f\x8b\x08\x10\0\0\0\0\0\x03")                            \
-						X("\x1f\x8b\x08\x1c\0\0\0\0\0\x03\1\0aa\0b\0\xff") X(        \
-							"(\xb5/\xfd\x20\0\x01\0\0x") X("\x78\x9c")           \
-							X("QUtJQUFLSUFBS0lBQUtJQQ== ") X(                    \
-								"QUtJQUFLSUFBS0lBQUtJQQ\n") X("414b4941 ")   \
-								X("0x41,") X("ABCDEFGHIJKLMNOPQRSTUVWX ")    \
-									X("abcdefghijklmnopqrstuvwx ")
+#define UNIT(text)                                                                                           \
+	{                                                                                                    \
+		text, sizeof(text) - 1                                                                       \
+	}
 
-#define FLOOD_OF(unit)                                                                                       \
-	repeat(SPAN(unit));                                                                                  \
-	flood(unit, FLOOD, PIECE, SPAN(""));
+static const struct span units[] = {UNIT("a"), UNIT("A"), UNIT("0"), UNIT("/"), UNIT("7 "), UNIT("4,"),
+	UNIT("\xff"), UNIT("\xc3\xa9"), UNIT("\n"), UNIT("\0"), UNIT("\x01"), UNIT(" "), UNIT("%"),
+	UNIT("%25"), UNIT("%2525"), UNIT("\\"), UNIT("\\u005c"), UNIT("\\\\"), UNIT("&"), UNIT("&#38;"),
+	UNIT("&amp;"), UNIT("%5cu0025"), UNIT("&#00000000000000000000000000037;"), UNIT("\xe2\x80\x8b"),
+	UNIT("a\xcc\x81"), UNIT("\xf3\xa0\x81\x81"), UNIT("\xef\xbc\xa1"),
+	UNIT("\xef\xb8\x80"
+	     "a"),
+	UNIT("{"), UNIT("["), UNIT("\""), UNIT("\"a\":"), UNIT("1,"), UNIT("\"Abcdefgh12\","),
+	UNIT("{\"Ab12\":\"Cd34\"}"), UNIT("[\"x\\\""), UNIT("\x1e"), UNIT("\"{\\\"Ab12\\\":\\\"Cd34\\\"}\","),
+	UNIT("PK\3\4"), UNIT("PK\3\4aa\0\0\x08\0aaaaaaaaaaaaaaaa\0\0\0\0\xff"), UNIT("(\xb5/\xfd"),
+	UNIT("\x1f\x8b\x08"), UNIT("\x1f\x8b\x08\0\0\0\0\0\0\x03\x07"),
+	UNIT("\x1f\x8b\x08\x10\0\0\0\0\0\x03"), UNIT("\x1f\x8b\x08\x1c\0\0\0\0\0\x03\1\0aa\0b\0\xff"),
+	UNIT("(\xb5/\xfd\x20\0\x01\0\0x"), UNIT("\x78\x9c"), UNIT("QUtJQUFLSUFBS0lBQUtJQQ== "),
+	UNIT("QUtJQUFLSUFBS0lBQUtJQQ\n"), UNIT("414b4941 "), UNIT("0x41,"), UNIT("ABCDEFGHIJKLMNOPQRSTUVWX "),
+	UNIT("abcdefghijklmnopqrstuvwx ")};
 
 static void test_units(void **state)
 {
 	(void)state;
-	UNITS(FLOOD_OF)
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		repeat(units[i]);
+		flood(units[i].p, FLOOD, PIECE, SPAN(""));
+	}
 }
 
 static void test_typed_units(void **state)

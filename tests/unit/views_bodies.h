@@ -10,6 +10,10 @@
 #include "pipelock/scan/findings.h"
 #include "pipelock/scan/scanner.h"
 
+#include <setjmp.h>
+
+#include <cmocka.h>
+
 static const uint8_t views_key[SCAN_FINGERPRINT_KEY_SIZE] = {9};
 
 static struct scanner *scanner;
