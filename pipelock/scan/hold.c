@@ -28,19 +28,35 @@ static bool may_be_anchor(const struct window *window, const struct anchor *anch
 	return true;
 }
 
+/* Of these starts, the first at which the text may be the beginning of a match: PCRE2 knows what stands around
+ * the window, and before it. `hold` when there is none. */
+static uint64_t hold_for_starts(
+	struct search *search, const struct compiled_rule *rule, uint64_t lo, uint64_t hi, uint64_t hold)
+{
+	while (lo <= hi && lo < hold) {
+		struct match match;
+		uint64_t first = lo, limit = hi, slice_end;
+		if (confirm(search, rule, &first, &limit, &match, &slice_end) != CONFIRM_NOTHING)
+			return earlier(hold, first);
+		lo = limit + 1;
+	}
+	return hold;
+}
+
 /* Windows that have begun but are not whole. */
 static uint64_t hold_for_windows(
-	const struct search *search, const struct window *window, size_t from, uint64_t hold)
+	struct search *search, const struct window *window, size_t from, uint64_t hold)
 {
 	const struct engine *engine = search->engine;
 	for (size_t at = from; at < window->n; at++) {
 		struct prefilter_list list = prefilter_begun(engine->prefilter, window->p[at]);
 		for (size_t i = 0; i < list.count; i++) {
 			const struct anchor *anchor = &engine->anchors[list.windows[i]];
-			if (!may_be_anchor(window, anchor, (int64_t)at - anchor->window))
-				continue;
-			int64_t lo = (int64_t)at - anchor->back_max;
-			hold = earlier(hold, window->base + (uint64_t)(lo > 0 ? lo : 0));
+			uint64_t lo, hi;
+			if (may_be_anchor(window, anchor, (int64_t)at - anchor->window) &&
+				anchor_starts(window, anchor, (int64_t)at, &lo, &hi))
+				hold = hold_for_starts(
+					search, &search->set->rules[anchor->rule], lo, hi, hold);
 		}
 	}
 	return hold;

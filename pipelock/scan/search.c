@@ -13,6 +13,19 @@
 
 enum anchor_result { ANCHOR_NO, ANCHOR_YES, ANCHOR_MAYBE };
 
+bool anchor_starts(const struct window *window, const struct anchor *anchor, int64_t at, uint64_t *first,
+	uint64_t *limit)
+{
+	int64_t lo = at - anchor->back_max, hi = at - anchor->back_min;
+	if (lo < 0)
+		lo = 0;
+	if (hi < lo || lo >= (int64_t)window->n)
+		return false;
+	*first = window->base + (uint64_t)lo;
+	*limit = window->base + (uint64_t)(hi < (int64_t)window->n ? hi : (int64_t)window->n - 1);
+	return true;
+}
+
 /* Does the anchor stand at this start of it (index in the window, may be -1)? MAYBE: as far as the text goes.
  */
 static enum anchor_result anchor_at(const struct window *window, const struct anchor *anchor, int64_t at)
@@ -190,27 +203,13 @@ static bool add_candidate(struct search *search, uint32_t rule, const struct sta
 
 /* ---- hits */
 
-/* The starts that an anchor whose window is at this index speaks for; false: there are none in the text. */
-static bool anchor_starts(
-	const struct window *window, const struct anchor *anchor, int64_t at, struct starts *out)
-{
-	int64_t lo = at - anchor->back_max, hi = at - anchor->back_min;
-	if (lo < 0)
-		lo = 0;
-	if (hi < lo || lo >= (int64_t)window->n)
-		return false;
-	out->lo = window->base + (uint64_t)lo;
-	out->hi = window->base + (uint64_t)(hi < (int64_t)window->n ? hi : (int64_t)window->n - 1);
-	return true;
-}
-
 /* The window of this anchor may stand at `at`. false: search->failure. */
 static bool try_anchor(struct search *search, const struct anchor *anchor, int64_t at)
 {
 	struct starts starts;
 	search->work += WORK_HIT;
 	enum anchor_result result = anchor_at(search->window, anchor, at - anchor->window);
-	if (result == ANCHOR_NO || !anchor_starts(search->window, anchor, at, &starts) ||
+	if (result == ANCHOR_NO || !anchor_starts(search->window, anchor, at, &starts.lo, &starts.hi) ||
 		!drop_known(&search->states[anchor->rule], &starts))
 		return true;
 	if (result == ANCHOR_YES && anchor->tail &&

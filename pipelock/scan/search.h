@@ -65,6 +65,11 @@ bool search_run(struct search *search, const struct window *window, uint64_t fro
  */
 uint64_t search_hold(struct search *search, const struct window *window, uint64_t next);
 
+/* The starts [*first, *limit] that an anchor speaks for whose window is at this index; false: the text has
+ * none of them. */
+bool anchor_starts(const struct window *window, const struct anchor *anchor, int64_t at, uint64_t *first,
+	uint64_t *limit);
+
 /* ---- confirm.c: PCRE2 on a bounded slice */
 
 enum confirm_result { CONFIRM_FAILED = -1, CONFIRM_NOTHING, CONFIRM_MATCH, CONFIRM_PENDING };
