@@ -9,21 +9,12 @@ import unittest
 
 from lib import tokens
 from lib.agent import Agent
-from lib.case import Folder
+from lib.case import Folder, wait_for
 from lib.origin import Exchange
 from lib.product import ROLES, Pipelock, Process
 from lib.wire import chunk, read_response, read_response_head, render
 
 HOST = "api.example.net"
-
-
-def wait_for(condition, within: float = 10) -> bool:
-    end = time.monotonic() + within
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return bool(condition())
 
 
 class Load:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,16 @@ def towards(origin: Origin) -> dict[str, Any]:
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     return {"ca_file": str(origin.authority.certificate),
             "connect_to": [f":80:{host}:{origin.plain_port}", f":443:{host}:{origin.tls_port}"]}
+
+
+def wait_for(condition, within: float = 10) -> bool:
+    """Asks again and again until it holds; false when it never did."""
+    end = time.monotonic() + within
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return bool(condition())
 
 
 class Folder(unittest.TestCase):
