@@ -284,7 +284,8 @@ static unsigned stages_for(const struct node *node, const struct stage_output *o
 	unsigned stages = output->view == VIEW_CONTENT ? node->views->content_stages : output->stages;
 	if (node->depth >= VIEWS_DEPTH)
 		stages &= ~(STAGE(STAGE_RUNS) | STAGE(STAGE_UNPACK));
-	if (node->joins > 1)
+	/* What comes back is read as it stands: the quotation marks round a text say whose it is. */
+	if (node->joins > 1 || node->views->part == SCAN_RESPONSE)
 		stages &= ~STAGE(STAGE_JSON);
 	return stages;
 }
@@ -468,7 +469,8 @@ static uint64_t stage_safe(const struct stage *stage)
 	uint64_t safe = stage->used > lag ? stage->used - lag : 0;
 	for (size_t i = 0; i < stage->kind->output_count; i++) {
 		struct node *node = stage->outputs[i];
-		if (node_is_live(node) && node->joins == 0 && !(views->prompt && node->depth > 0))
+		if (node_is_live(node) && node->joins == 0 &&
+			!(views->prompt && (node->depth > 0 || node->view == VIEW_JOINED)))
 			safe = least(safe, output_safe(stage, node));
 	}
 	return safe;

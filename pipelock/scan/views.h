@@ -46,7 +46,8 @@ void views_only_ask(struct views *views, bool on);
 bool views_would_add(const struct views *views);
 
 /* How many of the octets fed no rule can reach back to any more, in any view. `prompt`: in the text as it is,
- * its content and with its escapes undone; what may be encoded in its last octets does not count. */
+ * its content and with its escapes undone; what may be encoded in its last octets, or be put together with
+ * what follows, does not count. */
 uint64_t views_safe(struct views *views, bool prompt);
 /* Octets of content (content codings taken off) that were held against the rules. */
 uint64_t views_scanned(const struct views *views);
