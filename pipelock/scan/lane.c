@@ -5,7 +5,6 @@
  */
 #include "pipelock/scan/lane.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #define LANE_STEP (32u * 1024)
@@ -24,7 +23,7 @@ bool lane_init(struct lane *lane, const struct scanner *scanner, match_fn *on_ma
 void lane_wipe(struct lane *lane)
 {
 	if (lane->text)
-		OPENSSL_cleanse(lane->text, lane->dirty);
+		explicit_bzero(lane->text, lane->dirty);
 	lane->dirty = 0;
 }
 
@@ -67,7 +66,7 @@ static bool reserve(struct lane *lane, size_t more)
 		return false;
 	if (lane->text) {
 		memcpy(text, lane->text, lane->n);
-		OPENSSL_cleanse(lane->text, lane->dirty);
+		explicit_bzero(lane->text, lane->dirty);
 	}
 	free(lane->text);
 	lane->text = text;

@@ -57,7 +57,8 @@ struct stage_output {
 };
 
 struct stage_kind {
-	size_t size; /* of its state */
+	size_t size;	   /* of its state */
+	size_t wiped_size; /* of it what may hold a text between two calls; the rest it wipes itself */
 	size_t output_count;
 	const struct stage_output *outputs;
 	void (*init)(struct stage *stage);
@@ -105,6 +106,7 @@ struct node {
 	uint64_t safe;	  /* as it was last answered */
 	uint64_t settled; /* octets before the last break: nothing that follows goes on with them */
 	size_t gathered, kept;
+	size_t gather_dirty; /* octets of `gather` that may hold a text */
 	char gather[NODE_GATHER];
 	struct stage *stages[STAGES];
 };

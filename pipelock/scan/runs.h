@@ -119,7 +119,7 @@ struct runs {
 	struct runs_code codes[RUNS_CODES];
 	runs_emit *emit; /* of the call in progress, as is arg */
 	void *arg;
-	struct runs_out out[RUNS_TRACKS];
+	struct runs_out out[RUNS_TRACKS]; /* between calls it holds nothing, and is wiped */
 };
 
 void runs_init(struct runs *v);

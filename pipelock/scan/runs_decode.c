@@ -73,8 +73,10 @@ static const unsigned char hex_values[256] = {
 static void flush(struct runs *v, enum runs_track track)
 {
 	struct runs_out *out = &v->out[track];
-	if (out->n > 0)
-		v->emit(v->arg, track, (struct span){out->p, out->n});
+	if (out->n == 0)
+		return;
+	v->emit(v->arg, track, (struct span){out->p, out->n});
+	explicit_bzero(out->p, out->n + 1);
 	out->n = 0;
 }
 

@@ -23,7 +23,7 @@ static void emit_first(void *arg, struct span octets)
 struct decode_state {
 	struct decoder *decoder;
 	bool ended;
-	char out[DECODED_STEP];
+	char out[DECODED_STEP]; /* between calls it holds nothing, and is wiped */
 };
 
 static void decode_init(struct stage *stage)
@@ -57,6 +57,7 @@ static void decode_feed(struct stage *stage, struct span octets, bool last)
 			decoder_run(state->decoder, &octets, last, state->out, sizeof(state->out), &produced);
 		views_grant(views, produced);
 		stage_emit(stage, 0, (struct span){state->out, produced});
+		explicit_bzero(state->out, produced);
 		bool stuck = result == DECODE_MORE_ROOM && produced == 0 && octets.n == before;
 		if (result == DECODE_OVER_BUDGET)
 			views_fail(views, "it decodes to more than may be scanned");
@@ -463,6 +464,7 @@ static const struct stage_output unpack_outputs[] = {
 	{.view = VIEW_UNPACKED, .stages = TEXT | STAGE(STAGE_UNPACK), .deeper = true}};
 
 static const struct stage_kind decode_kind = {.size = sizeof(struct decode_state),
+	.wiped_size = offsetof(struct decode_state, out),
 	.output_count = 1,
 	.outputs = decode_outputs,
 	.init = decode_init,
@@ -470,6 +472,7 @@ static const struct stage_kind decode_kind = {.size = sizeof(struct decode_state
 	.lag = decode_lag,
 	.release = decode_release};
 static const struct stage_kind plain_kind = {.size = sizeof(struct plain),
+	.wiped_size = sizeof(struct plain),
 	.output_count = 1,
 	.outputs = plain_outputs,
 	.init = plain_stage_init,
@@ -477,6 +480,7 @@ static const struct stage_kind plain_kind = {.size = sizeof(struct plain),
 	.lag = plain_stage_lag,
 	.differs = plain_stage_differs};
 static const struct stage_kind runs_kind = {.size = sizeof(struct runs),
+	.wiped_size = offsetof(struct runs, out),
 	.output_count = RUNS_TRACKS,
 	.outputs = runs_outputs,
 	.init = runs_stage_init,
@@ -484,6 +488,7 @@ static const struct stage_kind runs_kind = {.size = sizeof(struct runs),
 	.lag = runs_stage_lag,
 	.between = runs_stage_between};
 static const struct stage_kind strings_kind = {.size = sizeof(struct strings),
+	.wiped_size = sizeof(struct strings),
 	.output_count = 1,
 	.outputs = strings_outputs,
 	.init = strings_stage_init,
@@ -491,6 +496,7 @@ static const struct stage_kind strings_kind = {.size = sizeof(struct strings),
 	.lag = strings_stage_lag,
 	.differs = strings_stage_differs};
 static const struct stage_kind json_kind = {.size = sizeof(struct json_state),
+	.wiped_size = sizeof(struct json_state),
 	.output_count = JOINED_OUTPUTS,
 	.outputs = json_outputs,
 	.init = json_stage_init,
@@ -498,6 +504,7 @@ static const struct stage_kind json_kind = {.size = sizeof(struct json_state),
 	.lag = json_stage_lag,
 	.reach = json_stage_reach};
 static const struct stage_kind form_kind = {.size = sizeof(struct form_state),
+	.wiped_size = sizeof(struct form_state),
 	.output_count = JOINED_OUTPUTS,
 	.outputs = form_outputs,
 	.init = form_stage_init,
@@ -505,18 +512,21 @@ static const struct stage_kind form_kind = {.size = sizeof(struct form_state),
 	.lag = form_stage_lag,
 	.reach = form_stage_reach};
 static const struct stage_kind events_kind = {.size = sizeof(struct events_join),
+	.wiped_size = sizeof(struct events_join),
 	.output_count = EVENTS_JOIN_TRACKS,
 	.outputs = events_outputs,
 	.init = events_stage_init,
 	.feed = events_stage_feed,
 	.lag = no_lag};
 static const struct stage_kind parts_kind = {.size = sizeof(struct parts_state),
+	.wiped_size = sizeof(struct parts_state),
 	.output_count = 1,
 	.outputs = parts_outputs,
 	.init = parts_init,
 	.feed = parts_feed,
 	.lag = parts_lag};
 static const struct stage_kind unpack_kind = {.size = sizeof(struct unpack),
+	.wiped_size = offsetof(struct unpack, out),
 	.output_count = 1,
 	.outputs = unpack_outputs,
 	.init = unpack_stage_init,

@@ -12,9 +12,9 @@
 
 /* What a question about the stream may change. */
 struct progress {
-	struct views *views;
-	uint64_t safe; /* the last answer */
-	bool asked;    /* nothing came since then */
+	struct views *views; /* NULL: it is over, or nobody looks */
+	uint64_t safe;	     /* the last answer */
+	bool asked;	     /* nothing came since then */
 };
 
 struct scan_stream {
@@ -26,7 +26,7 @@ struct scan_stream {
 	bool report_only; /* findings freeze nothing */
 	bool frozen;	  /* blocked or unscannable: nothing more becomes safe */
 	const char *failure;
-	uint64_t fed;
+	uint64_t fed, scanned;
 };
 
 static bool codings_are_known(const enum coding *codings, size_t count)
@@ -97,14 +97,27 @@ void scan_stream_report_only(struct scan_stream *stream)
 	stream->report_only = true;
 }
 
+/* Nothing comes any more: what was used for it is free for the next text at once, and not only when somebody
+ * is done with the exchange, since it is large and as yet warm. */
+static void end(struct scan_stream *stream)
+{
+	struct progress *progress = stream->progress;
+	stream->scanned = views_scanned(progress->views);
+	scanner_give_views(stream->scanner, progress->views);
+	progress->views = NULL;
+	if (!stream->frozen)
+		progress->safe = stream->fed;
+	progress->asked = true;
+}
+
 enum scan_result scan_stream_feed(
 	struct scan_stream *stream, struct span octets, bool last, struct findings *out)
 {
 	struct progress *progress = stream->progress;
 	const char *unscannable = out->unscannable;
 	bool added = false;
-	progress->asked = false;
-	if (!stream->idle && !stream->failure) {
+	progress->asked = !progress->views;
+	if (progress->views && !stream->failure) {
 		if (!views_feed(progress->views, octets, last, out))
 			stream->failure = views_failure(progress->views);
 		added = views_added(progress->views);
@@ -115,6 +128,8 @@ enum scan_result scan_stream_feed(
 	bool failed = stream->failure || out->unscannable != unscannable;
 	if (failed || (added && out->blocked && !stream->report_only))
 		stream->frozen = true;
+	if (progress->views && (last || stream->failure))
+		end(stream);
 	return failed ? SCAN_UNSCANNABLE : (added ? SCAN_FOUND : SCAN_CLEAN);
 }
 
@@ -140,7 +155,7 @@ bool scan_stream_is_needed(const struct scan_stream *stream)
 void scan_stream_urge(struct scan_stream *stream)
 {
 	struct progress *progress = stream->progress;
-	if (stream->idle || stream->frozen)
+	if (!progress->views || stream->frozen)
 		return;
 	uint64_t safe = views_safe(progress->views, true);
 	progress->safe = safe > progress->safe ? safe : progress->safe;
@@ -148,5 +163,6 @@ void scan_stream_urge(struct scan_stream *stream)
 
 uint64_t scan_stream_scanned(const struct scan_stream *stream)
 {
-	return stream->idle ? 0 : views_scanned(stream->progress->views);
+	const struct views *views = stream->progress->views;
+	return views ? views_scanned(views) : stream->scanned;
 }

@@ -6,7 +6,6 @@
 #include "pipelock/scan/findings.h"
 #include "pipelock/scan/views.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #define COARSE_STEP 4096u
@@ -56,7 +55,7 @@ static void find_known(const struct known_set *known, struct raw_text *raw, stru
 	struct known_matcher matcher;
 	known_begin(&matcher, known);
 	known_feed(&matcher, text, on_known, raw);
-	OPENSSL_cleanse(&matcher, sizeof(matcher));
+	explicit_bzero(&matcher, sizeof(matcher));
 }
 
 /* NULL, or why it was not scanned whole. */

@@ -8,8 +8,6 @@
 #include <emmintrin.h>
 #endif
 
-#include <openssl/crypto.h>
-
 /* Memory to be had and cleared, and given back. */
 #define WORK_DEFLATE 1500u
 #define WORK_ZSTD 6000u
@@ -63,7 +61,7 @@ static bool search_again(struct unpack *v, view_emit *emit, void *arg)
 	memcpy(again, v->again, v->again_n);
 	v->again_n = 0;
 	bool ok = unpack_some(v, octets, emit, arg);
-	OPENSSL_cleanse(again, sizeof(again));
+	explicit_bzero(again, sizeof(again));
 	return ok;
 }
 
@@ -75,6 +73,7 @@ static enum decode_result decode(struct unpack *v, struct span *in, bool last, v
 		size_t produced = 0, before = in->n;
 		result = decoder_run(v->decoder, in, last, v->out, sizeof(v->out), &produced);
 		emit(arg, (struct span){v->out, produced});
+		explicit_bzero(v->out, produced);
 		if (result == DECODE_MORE_ROOM && produced == 0 && in->n == before)
 			result = DECODE_BAD;
 	} while (result == DECODE_MORE_ROOM);

@@ -25,8 +25,8 @@ struct unpack {
 	bool zip;
 	uint64_t work; /* that decoders cost before they decode, in units of about a nanosecond */
 	unsigned char again[UNPACK_AGAIN];
-	size_t again_n; /* octets that the decoder took last, but the first one of all */
-	char out[16 * 1024];
+	size_t again_n;	     /* octets that the decoder took last, but the first one of all */
+	char out[16 * 1024]; /* between calls it holds nothing, and is wiped */
 };
 
 void unpack_init(struct unpack *v);

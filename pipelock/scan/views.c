@@ -7,7 +7,6 @@
 #include "pipelock/scan/findings.h"
 #include "pipelock/scan/node.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 static void node_take(struct node *node, struct span octets, bool last);
@@ -193,11 +192,12 @@ static void node_wipe(struct node *node)
 	node_stop(node);
 	for (int i = 0; i < STAGES; i++)
 		if (node->dirty & STAGE(i) && node->stages[i])
-			OPENSSL_cleanse(node->stages[i]->state, node->stages[i]->kind->size);
+			explicit_bzero(node->stages[i]->state, node->stages[i]->kind->wiped_size);
 	lane_wipe(&node->lane);
-	OPENSSL_cleanse(&node->known, sizeof(node->known));
-	OPENSSL_cleanse(node->gather, sizeof(node->gather));
+	explicit_bzero(&node->known, sizeof(node->known));
+	explicit_bzero(node->gather, node->gather_dirty);
 	node->dirty = 0;
+	node->gather_dirty = 0;
 }
 
 static void node_free(struct node *node)
@@ -367,6 +367,8 @@ static void node_gather(struct node *node, struct span octets)
 		size_t room = NODE_GATHER - node->gathered, n = octets.n < room ? octets.n : room;
 		memcpy(node->gather + node->gathered, octets.p, n);
 		node->gathered += n;
+		if (node->gathered > node->gather_dirty)
+			node->gather_dirty = node->gathered;
 		octets.p += n;
 		octets.n -= n;
 	}
@@ -534,7 +536,7 @@ void views_end(struct views *views)
 	for (size_t i = 0; i < views->node_count; i++)
 		if (views->nodes[i]->dirty)
 			node_wipe(views->nodes[i]);
-	OPENSSL_cleanse(views->content_type, views->content_type_size);
+	explicit_bzero(views->content_type, views->content_type_size);
 	views->generation++;
 	if (views->node_count <= VIEWS_KEPT)
 		return;
