@@ -81,6 +81,7 @@ struct stage {
 	struct node *node; /* whose text it reads */
 	uint64_t used;	   /* octets of it */
 	uint64_t complete; /* of them those that all was made of */
+	unsigned live;	   /* a bit for each output that has a node in this text */
 	struct node *outputs[RUNS_TRACKS];
 	max_align_t state[];
 };
@@ -89,6 +90,7 @@ struct node {
 	struct views *views;
 	struct node *parent; /* NULL: the text itself */
 	struct stage *stage; /* that it comes from */
+	unsigned index;	     /* which output of it */
 	uint64_t generation; /* of the text that it belongs to */
 	enum scan_view view;
 	unsigned depth, joins;

@@ -26,6 +26,16 @@ bool anchor_starts(const struct window *window, const struct anchor *anchor, int
 	return true;
 }
 
+static bool sets_fit(
+	const struct window *window, const struct anchor *anchor, int64_t at, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		if (!byte_set_has(&anchor->sets[i], window->p[at + (int64_t)i]))
+			return false;
+	}
+	return true;
+}
+
 /* Does the anchor stand at this start of it (index in the window, may be -1)? MAYBE: as far as the text goes.
  */
 static enum anchor_result anchor_at(const struct window *window, const struct anchor *anchor, int64_t at)
@@ -39,10 +49,13 @@ static enum anchor_result anchor_at(const struct window *window, const struct an
 	bool cut = at + (int64_t)n > (int64_t)window->n;
 	if (cut)
 		n = at < (int64_t)window->n ? (size_t)((int64_t)window->n - at) : 0;
-	for (; i < n; i++) {
-		if (!byte_set_has(&anchor->sets[i], window->p[at + (int64_t)i]))
-			return ANCHOR_NO;
-	}
+	/* The prefilter has seen to its window, mostly: what stands around that decides sooner. */
+	size_t begin = anchor->window > i ? anchor->window : i, end = anchor->window + REGEX_WINDOW;
+	begin = begin < n ? begin : n;
+	end = end < n ? end : n;
+	if (!sets_fit(window, anchor, at, end, n) || !sets_fit(window, anchor, at, i, begin) ||
+		!sets_fit(window, anchor, at, begin, end))
+		return ANCHOR_NO;
 	if (cut)
 		return window->last ? ANCHOR_NO : ANCHOR_MAYBE;
 	return ANCHOR_YES;

@@ -113,6 +113,12 @@ void views_fail(struct views *views, const char *why)
 		views->failure = why;
 }
 
+/* The lowest bit that is set. */
+static unsigned lowest(unsigned bits)
+{
+	return (unsigned)__builtin_ctz(bits);
+}
+
 static bool node_begin_lane(struct node *node)
 {
 	struct views *views = node->views;
@@ -224,6 +230,7 @@ static bool node_begin_stage(struct node *node, unsigned index)
 		node->stages[index] = stage;
 	}
 	stage->used = stage->complete = 0;
+	stage->live = 0;
 	kind->init(stage);
 	return !node->views->failure;
 }
@@ -253,14 +260,12 @@ static void node_let_go(struct node *node)
 	struct views *views = node->views;
 	for (int i = 0; i < STAGES; i++) {
 		struct stage *stage = node->active & STAGE(i) ? node->stages[i] : NULL;
-		for (size_t k = 0; stage && k < stage->kind->output_count; k++)
-			if (node_is_live(stage->outputs[k]))
-				node_let_go(stage->outputs[k]);
+		for (unsigned left = stage ? stage->live : 0; left; left &= left - 1)
+			node_let_go(stage->outputs[lowest(left)]);
 	}
 	node_stop(node);
-	for (size_t k = 0; k < node->stage->kind->output_count; k++)
-		if (node->stage->outputs[k] == node)
-			node->stage->outputs[k] = NULL;
+	node->stage->outputs[node->index] = NULL;
+	node->stage->live &= ~(1u << node->index);
 	node->generation = 0;
 	views->live_count--;
 	node->parent = views->spare;
@@ -295,7 +300,7 @@ static struct node *stage_output_node(struct stage *stage, unsigned index)
 	const struct stage_output *output = &stage->kind->outputs[index];
 	struct node *node = stage->outputs[index], *parent = stage->node;
 	struct views *views = parent->views;
-	if (node_is_live(node))
+	if (stage->live >> index & 1)
 		return node;
 	if (views->live_count == VIEWS_NODES)
 		views_shed(views);
@@ -308,8 +313,10 @@ static struct node *stage_output_node(struct stage *stage, unsigned index)
 	if (!node)
 		return NULL;
 	views->live_count++;
+	stage->live |= 1u << index;
 	node->parent = parent;
 	node->stage = stage;
+	node->index = index;
 	node->view = output->view;
 	node->depth = parent->depth + output->deeper;
 	node->joins = parent->joins + output->joined;
@@ -410,10 +417,9 @@ static void stage_end_step(struct stage *stage, bool last)
 	uint64_t (*reach)(const struct stage *) = stage->kind->reach ? stage->kind->reach : stage->kind->lag;
 	uint64_t lag = last ? 0 : reach(stage);
 	stage->complete = stage->used > lag ? stage->used - lag : 0;
-	for (size_t i = 0; i < stage->kind->output_count; i++) {
-		struct node *node = stage->outputs[i];
-		if (!node_is_live(node))
-			continue;
+	/* While one is flushed, others may be let go. */
+	for (unsigned left = stage->live; left; left &= (left - 1) & stage->live) {
+		struct node *node = stage->outputs[lowest(left)];
 		node_flush(node, last);
 		marks_add(&node->marks, stage->used, lag, node->fed, node->safe);
 	}
@@ -438,9 +444,8 @@ static void node_take(struct node *node, struct span octets, bool last)
 	node->busy = true;
 	if (!node->quiet && !node->silent)
 		node_search(node, octets, last);
-	for (int i = 0; i < STAGES && !node->views->failure; i++)
-		if (node->active & STAGE(i))
-			stage_take(node->stages[i], octets, last);
+	for (unsigned left = node->active; left && !node->views->failure; left &= left - 1)
+		stage_take(node->stages[lowest(left)], octets, last);
 	node->busy = false;
 }
 
@@ -469,10 +474,9 @@ static uint64_t stage_safe(const struct stage *stage)
 	const struct views *views = stage->node->views;
 	uint64_t lag = views->ended || views->prompt ? 0 : stage->kind->lag(stage);
 	uint64_t safe = stage->used > lag ? stage->used - lag : 0;
-	for (size_t i = 0; i < stage->kind->output_count; i++) {
-		struct node *node = stage->outputs[i];
-		if (node_is_live(node) && node->joins == 0 &&
-			!(views->prompt && (node->depth > 0 || node->view == VIEW_JOINED)))
+	for (unsigned left = stage->live; left; left &= left - 1) {
+		struct node *node = stage->outputs[lowest(left)];
+		if (node->joins == 0 && !(views->prompt && (node->depth > 0 || node->view == VIEW_JOINED)))
 			safe = least(safe, output_safe(stage, node));
 	}
 	return safe;
