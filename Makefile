@@ -10,6 +10,7 @@
 #
 #   DEVELOPER=1     warnings are errors          SANITIZE=address,undefined   sanitizers
 #   BUILD=dir       where everything goes        CC=clang                     another compiler
+#   V=1             whole commands are shown
 
 BUILD     ?= build
 PREFIX    ?= /usr/local
@@ -48,6 +49,9 @@ FUZZ_SRC     := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC    := $(wildcard tests/bench/*.c)
 RULE_FILES   := $(sort $(wildcard rules/*.yaml))
 
+# What is done to which file, instead of the whole command.
+say = $(if $(V),@:,@echo '  $(1)	$(@:$(BUILD)/%=%)')
+Q   = $(if $(V),,@)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 .PHONY: all deps test-deps run test check unit e2e fuzz fuzz-replay bench install clean format lint
@@ -56,36 +60,44 @@ all: $(BUILD)/pipelock $(BUILD)/egress
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/libcommon.a: $(call objects,$(COMMON_SRC))
 $(BUILD)/libpipelock.a: $(call objects,$(CORE_SRC)) $(BUILD)/obj/builtin_rules.o $(BUILD)/obj/unicode_table.o
 $(BUILD)/libegress.a: $(call objects,$(EGRESS_SRC))
 $(BUILD)/%.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
 
 # The shipped rules are part of the program, so that it can run with no file at all.
 $(BUILD)/builtin_rules.c: rules/embed.sh $(RULE_FILES)
 	@mkdir -p $(@D)
-	sh rules/embed.sh $(RULE_FILES) > $@
+	$(call say,MAKE)
+	$(Q)sh rules/embed.sh $(RULE_FILES) > $@
 $(BUILD)/obj/builtin_rules.o: $(BUILD)/builtin_rules.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # What looks like ASCII (see pipelock/scan/unicode/table.h), from the Unicode data of Python's library.
 UNICODE_FILES := pipelock/scan/unicode/make_table.py pipelock/scan/unicode/confusables.txt
 $(BUILD)/unicode_table.c: $(UNICODE_FILES)
 	@mkdir -p $(@D)
-	$(PYTHON) $(UNICODE_FILES) > $@
+	$(call say,MAKE)
+	$(Q)$(PYTHON) $(UNICODE_FILES) > $@
 $(BUILD)/obj/unicode_table.o: $(BUILD)/unicode_table.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/pipelock: $(call objects,pipelock/main.c) $(BUILD)/libpipelock.a $(BUILD)/libcommon.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_PIPELOCK)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_PIPELOCK)
 $(BUILD)/egress: $(call objects,egress/main.c) $(BUILD)/libegress.a $(BUILD)/libcommon.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_EGRESS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_EGRESS)
 
 # ---- what is installed
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
@@ -114,10 +126,12 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 unit-programs: $(UNIT)
 $(BUILD)/unit/test_egress_%: $(BUILD)/obj/tests/unit/test_egress_%.o $(BUILD)/libegress.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_EGRESS) $(shell pkg-config --libs cmocka)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_EGRESS) $(shell pkg-config --libs cmocka)
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libpipelock.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_PIPELOCK) $(shell pkg-config --libs cmocka)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_PIPELOCK) $(shell pkg-config --libs cmocka)
 unit:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/san SANITIZE=address,undefined DEVELOPER=1 unit-programs
 	@$(PYTHON) tests/run.py --build $(BUILD) --only unit
@@ -133,7 +147,8 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 fuzz-programs: $(FUZZ)
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libpipelock.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_PIPELOCK)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_PIPELOCK)
 FUZZ_MAKE = $(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/fuzzing CC=clang CFLAGS='-O1 -g' \
 	SANITIZE=address,undefined,fuzzer-no-link fuzz-programs
 fuzz: test-deps
@@ -147,7 +162,8 @@ fuzz-replay: test-deps
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libpipelock.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_PIPELOCK)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_PIPELOCK)
 bench: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCH)
 	@$(PYTHON) tests/bench/run.py --build $(BUILD) $(ARGS)
