@@ -453,8 +453,9 @@ static void read_word(struct json_join *v, struct span *in)
 	take(v, in, n);
 	if (in->n == 0)
 		return;
+	if (v->place == JSON_NUMBER || v->sink.line == JOIN_LINE_VALUE)
+		end_value(v);
 	v->place = JSON_OUTSIDE;
-	end_value(v);
 }
 
 void json_join_feed(struct json_join *v, struct span in, bool last, join_emit *emit, void *arg)
