@@ -526,7 +526,7 @@ static const struct stage_kind parts_kind = {.size = sizeof(struct parts_state),
 	.feed = parts_feed,
 	.lag = parts_lag};
 static const struct stage_kind unpack_kind = {.size = sizeof(struct unpack),
-	.wiped_size = offsetof(struct unpack, out),
+	.wiped_size = sizeof(struct unpack),
 	.output_count = 1,
 	.outputs = unpack_outputs,
 	.init = unpack_stage_init,

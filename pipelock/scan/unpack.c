@@ -4,6 +4,8 @@
  */
 #include "pipelock/scan/unpack.h"
 
+#include <stdlib.h>
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -18,6 +20,7 @@ static const unsigned char zstd_signature[4] = {0x28, 0xb5, 0x2f, 0xfd};
 void unpack_init(struct unpack *v)
 {
 	v->decoder = NULL;
+	v->out = NULL;
 	v->skip = v->work = 0;
 	v->head_n = v->again_n = 0;
 	v->zip = false;
@@ -28,6 +31,8 @@ void unpack_release(struct unpack *v)
 {
 	decoder_free(v->decoder);
 	v->decoder = NULL;
+	free(v->out);
+	v->out = NULL;
 }
 
 static bool begin_decoder(struct unpack *v, enum coding coding)
@@ -35,7 +40,11 @@ static bool begin_decoder(struct unpack *v, enum coding coding)
 	v->work += coding == CODING_ZSTD ? WORK_ZSTD : WORK_DEFLATE;
 	v->line_begins = false;
 	v->decoder = decoder_new(&coding, 1);
-	return v->decoder != NULL;
+	v->out = malloc(UNPACK_OUT);
+	if (v->decoder && v->out)
+		return true;
+	unpack_release(v);
+	return false;
 }
 
 static void remember(struct unpack *v, const void *octets, size_t n)
@@ -71,7 +80,7 @@ static enum decode_result decode(struct unpack *v, struct span *in, bool last, v
 	enum decode_result result;
 	do {
 		size_t produced = 0, before = in->n;
-		result = decoder_run(v->decoder, in, last, v->out, sizeof(v->out), &produced);
+		result = decoder_run(v->decoder, in, last, v->out, UNPACK_OUT, &produced);
 		emit(arg, (struct span){v->out, produced});
 		explicit_bzero(v->out, produced);
 		if (result == DECODE_MORE_ROOM && produced == 0 && in->n == before)

@@ -15,6 +15,9 @@
 /* What only looked packed is searched again, at most so many octets back: the real thing may begin there. */
 #define UNPACK_AGAIN 32u
 
+/* What comes out at a time. */
+#define UNPACK_OUT (16u * 1024)
+
 struct unpack {
 	struct decoder *decoder; /* NULL: looking for a signature */
 	bool line_begins;	 /* with the next octet, or all does: zlib is looked for only there */
@@ -25,8 +28,8 @@ struct unpack {
 	bool zip;
 	uint64_t work; /* that decoders cost before they decode, in units of about a nanosecond */
 	unsigned char again[UNPACK_AGAIN];
-	size_t again_n;	     /* octets that the decoder took last, but the first one of all */
-	char out[16 * 1024]; /* between calls it holds nothing, and is wiped */
+	size_t again_n; /* octets that the decoder took last, but the first one of all */
+	char *out; /* UNPACK_OUT octets beside a decoder; between calls they hold nothing, and are wiped */
 };
 
 void unpack_init(struct unpack *v);
