@@ -39,6 +39,11 @@ void worker_hold(struct worker *worker, int64_t bytes)
 	atomic_fetch_add_explicit(&worker->proxy->held_bytes, (uint64_t)bytes, memory_order_relaxed);
 }
 
+static void on_scanner_holds(void *arg, int64_t octets)
+{
+	worker_hold(arg, octets);
+}
+
 static uint64_t worker_held(const struct worker *worker)
 {
 	return atomic_load_explicit(&worker->proxy->held_bytes, memory_order_relaxed);
@@ -124,6 +129,7 @@ int worker_init(struct worker *worker, struct proxy *proxy, unsigned index, int 
 	if (!worker->scanner || !worker->audit)
 		return -ENOMEM;
 	scanner_set_known(worker->scanner, proxy->known);
+	scanner_on_hold(worker->scanner, on_scanner_holds, worker);
 	LIST_INIT(&worker->sessions);
 	TAILQ_INIT(&worker->idle_hops);
 	event_assign(

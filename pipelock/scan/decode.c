@@ -310,3 +310,15 @@ uint64_t decoder_lag(const struct decoder *decoder)
 
 	return lag < decoder->used ? lag : decoder->used;
 }
+
+size_t decoder_memory(const struct decoder *decoder)
+{
+	size_t sum = sizeof(*decoder) + (decoder->aside.p ? DECODE_ASIDE_MAX : 0);
+
+	for (size_t i = 0; i < decoder->count; i++) {
+		const struct stage *stage = &decoder->stages[i];
+
+		sum += stage->kind->memory(stage->state) + (stage->buffer ? STAGE_BUFFER_SIZE : 0);
+	}
+	return sum;
+}

@@ -54,4 +54,7 @@ enum decode_result decoder_run(
  */
 uint64_t decoder_lag(const struct decoder *decoder);
 
+/* Octets of memory that it has now, near enough. */
+size_t decoder_memory(const struct decoder *decoder);
+
 #endif

@@ -225,4 +225,11 @@ static uint64_t brotli_lag(const void *state)
 	return COMMAND_LAG;
 }
 
-const struct stage_kind stage_br = {brotli_create, brotli_destroy, brotli_run, brotli_lag};
+static size_t brotli_memory(const void *state)
+{
+	const struct brotli_stage *stage = state;
+
+	return sizeof(*stage) + stage->memory;
+}
+
+const struct stage_kind stage_br = {brotli_create, brotli_destroy, brotli_run, brotli_lag, brotli_memory};

@@ -38,6 +38,8 @@ struct stage_kind {
 	enum decode_result (*run)(void *stage, struct decode_io *io);
 	/* As decoder_lag(), in octets of the stage's own input; may exceed what was used. */
 	uint64_t (*lag)(const void *stage);
+	/* Octets of memory that it has now, near enough. */
+	size_t (*memory)(const void *stage);
 };
 
 extern const struct stage_kind stage_gzip, stage_deflate, stage_br, stage_zstd;

@@ -18,6 +18,8 @@ enum {
 
 /* Octets that one call of inflate takes or gives at most: its counters are 32 bits wide. */
 #define INFLATE_MAX ((size_t)1 << 30)
+/* What the library takes: the window, and its tables. */
+#define INFLATE_MEMORY (44u << 10)
 
 enum phase { PHASE_HEAD, PHASE_FIELDS, PHASE_BODY, PHASE_ENDED };
 
@@ -279,5 +281,14 @@ static uint64_t inflater_lag(const void *state)
 	return inflater->phase == PHASE_FIELDS ? inflater->fields_octets : BITS_LAG;
 }
 
-const struct stage_kind stage_gzip = {gzip_create, inflater_destroy, inflater_run, inflater_lag};
-const struct stage_kind stage_deflate = {deflate_create, inflater_destroy, inflater_run, inflater_lag};
+static size_t inflater_memory(const void *state)
+{
+	const struct inflater *inflater = state;
+
+	return sizeof(*inflater) + INFLATE_MEMORY + (inflater->fields ? sizeof(*inflater->fields) : 0);
+}
+
+const struct stage_kind stage_gzip = {
+	gzip_create, inflater_destroy, inflater_run, inflater_lag, inflater_memory};
+const struct stage_kind stage_deflate = {
+	deflate_create, inflater_destroy, inflater_run, inflater_lag, inflater_memory};

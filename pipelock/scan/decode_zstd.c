@@ -134,4 +134,11 @@ static uint64_t zstd_lag(const void *state)
 	return stage->quiet < BLOCK_LAG ? stage->quiet : BLOCK_LAG;
 }
 
-const struct stage_kind stage_zstd = {zstd_create, zstd_destroy, zstd_run, zstd_lag};
+static size_t zstd_memory(const void *state)
+{
+	const struct zstd_stage *stage = state;
+
+	return sizeof(*stage) + ZSTD_sizeof_DCtx(stage->context);
+}
+
+const struct stage_kind stage_zstd = {zstd_create, zstd_destroy, zstd_run, zstd_lag, zstd_memory};

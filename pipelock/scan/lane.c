@@ -36,6 +36,12 @@ void lane_release(struct lane *lane)
 	memset(lane, 0, sizeof(*lane));
 }
 
+size_t lane_memory(const struct lane *lane, const struct scanner *scanner)
+{
+	size_t each = sizeof(*lane->search.states) + sizeof(*lane->search.pending);
+	return lane->search.states ? lane->capacity + (scanner->set->count + 1) * each : 0;
+}
+
 void lane_begin(struct lane *lane, const struct scanner *scanner, enum scan_part part)
 {
 	struct search before = lane->search;

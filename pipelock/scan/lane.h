@@ -30,6 +30,9 @@ void lane_wipe(struct lane *lane);
 /* Search these octets, which follow those before, within lane->search.budget. false: lane->search.failure. */
 bool lane_feed(struct lane *lane, struct span octets, bool last);
 
+/* Octets of memory that it has. */
+size_t lane_memory(const struct lane *lane, const struct scanner *scanner);
+
 /* How many octets from the start no rule can reach back to any more. */
 uint64_t lane_safe(struct lane *lane);
 

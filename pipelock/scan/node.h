@@ -72,7 +72,8 @@ struct stage_kind {
 	bool (*between)(const struct stage *stage, unsigned output);
 	void (*settle)(
 		struct stage *stage); /* the text has ended, another one begins; NULL: a blank line says so */
-	void (*release)(struct stage *stage); /* what init and feed took; may be NULL */
+	void (*release)(struct stage *stage);	     /* what init and feed took; may be NULL */
+	size_t (*memory)(const struct stage *stage); /* octets of that; NULL: none */
 };
 extern const struct stage_kind *const stage_kinds[STAGES];
 
@@ -81,6 +82,7 @@ struct stage {
 	struct node *node; /* whose text it reads */
 	uint64_t used;	   /* octets of it */
 	uint64_t complete; /* of them those that all was made of */
+	size_t memory;	   /* beside its state */
 	unsigned live;	   /* a bit for each output that has a node in this text */
 	struct node *outputs[RUNS_TRACKS];
 	max_align_t state[];
@@ -102,12 +104,14 @@ struct node {
 	struct marks marks;
 	bool has_lane, lane_begun;
 	struct lane lane;
+	size_t lane_memory;
 	uint64_t lane_from;	    /* where in the text it begins */
 	struct known_matcher known; /* goes along with the lane */
 	uint64_t known_from;
 	uint64_t safe;	  /* as it was last answered */
 	uint64_t settled; /* octets before the last break: nothing that follows goes on with them */
 	size_t gathered, kept;
+	size_t memory;	     /* all of it */
 	size_t gather_dirty; /* octets of `gather` that may hold a text */
 	char gather[NODE_GATHER];
 	struct stage *stages[STAGES];
@@ -127,6 +131,7 @@ struct views {
 	uint64_t step;
 	uint64_t work, budget;
 	uint64_t unpacked;    /* octets that no label announced */
+	size_t memory;	      /* of all nodes */
 	struct findings *out; /* of the call in progress */
 	const char *failure;
 	bool added, only_ask, would_add;

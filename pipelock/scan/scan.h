@@ -61,6 +61,11 @@ struct ruleset *scanner_rules(const struct scanner *scanner);
  * findings point into it. */
 void scanner_set_known(struct scanner *scanner, const struct known_set *known);
 
+/* Told of memory that texts in progress take, or give back (negative), in octets. Before the first scan. What
+ * is kept for the next text is not counted: it is bounded. */
+typedef void scanner_hold_fn(void *arg, int64_t octets);
+void scanner_on_hold(struct scanner *scanner, scanner_hold_fn *hold, void *arg);
+
 enum scan_result {
 	SCAN_UNSCANNABLE = -1, /* noted in findings->unscannable: budget, match limit, decoder, memory */
 	SCAN_CLEAN = 0,

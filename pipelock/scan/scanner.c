@@ -43,6 +43,7 @@ void scanner_free(struct scanner *scanner)
 	pcre2_jit_stack_free(scanner->jit_stack);
 	free(scanner->states);
 	free(scanner->pending);
+	scanner->hold = NULL; /* what is kept was not counted */
 	for (size_t i = 0; i < scanner->views_count; i++)
 		views_free(scanner->views[i]);
 	OPENSSL_cleanse(scanner->key, sizeof(scanner->key));
@@ -52,7 +53,11 @@ void scanner_free(struct scanner *scanner)
 
 struct views *scanner_take_views(struct scanner *scanner)
 {
-	return scanner->views_count > 0 ? scanner->views[--scanner->views_count] : views_new(scanner);
+	if (scanner->views_count == 0)
+		return views_new(scanner);
+	struct views *views = scanner->views[--scanner->views_count];
+	scanner_hold(scanner, (int64_t)views_memory(views));
+	return views;
 }
 
 void scanner_give_views(struct scanner *scanner, struct views *views)
@@ -60,10 +65,24 @@ void scanner_give_views(struct scanner *scanner, struct views *views)
 	if (!views)
 		return;
 	views_end(views);
-	if (scanner->views_count < SCANNER_VIEWS)
-		scanner->views[scanner->views_count++] = views;
-	else
+	if (scanner->views_count == SCANNER_VIEWS) {
 		views_free(views);
+		return;
+	}
+	scanner_hold(scanner, -(int64_t)views_memory(views));
+	scanner->views[scanner->views_count++] = views;
+}
+
+void scanner_on_hold(struct scanner *scanner, scanner_hold_fn *hold, void *arg)
+{
+	scanner->hold = hold;
+	scanner->hold_arg = arg;
+}
+
+void scanner_hold(const struct scanner *scanner, int64_t octets)
+{
+	if (scanner->hold && octets != 0)
+		scanner->hold(scanner->hold_arg, octets);
 }
 
 void scanner_set_known(struct scanner *scanner, const struct known_set *known)

@@ -26,7 +26,9 @@ struct scanner {
 	/* scan_text() */
 	struct rule_state *states;
 	uint32_t *pending;
-	uint64_t position; /* of the next text: grows for ever */
+	uint64_t position;     /* of the next text: grows for ever */
+	scanner_hold_fn *hold; /* NULL: nobody counts */
+	void *hold_arg;
 	/* trees of views that nobody uses now */
 	struct views *views[SCANNER_VIEWS];
 	size_t views_count;
@@ -35,6 +37,9 @@ struct scanner {
 /* A tree of views, to be given back. NULL: out of memory. */
 struct views *scanner_take_views(struct scanner *scanner);
 void scanner_give_views(struct scanner *scanner, struct views *views);
+
+/* A text in progress takes more memory, or gives it back (negative). */
+void scanner_hold(const struct scanner *scanner, int64_t octets);
 
 /* The values to look for in a part; NULL: none. */
 const struct known_set *scanner_known(const struct scanner *scanner, enum scan_part part);

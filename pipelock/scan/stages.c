@@ -36,6 +36,12 @@ static void decode_init(struct stage *stage)
 		views_fail(views, "there was no memory to scan it");
 }
 
+static size_t decode_memory(const struct stage *stage)
+{
+	const struct decode_state *state = (const void *)stage->state;
+	return state->decoder ? decoder_memory(state->decoder) : 0;
+}
+
 static void decode_release(struct stage *stage)
 {
 	struct decode_state *state = stage_state(stage);
@@ -418,6 +424,12 @@ static void unpack_stage_release(struct stage *stage)
 	unpack_release(stage_state(stage));
 }
 
+static size_t unpack_stage_memory(const struct stage *stage)
+{
+	const struct unpack *unpack = (const void *)stage->state;
+	return unpack->decoder ? decoder_memory(unpack->decoder) + UNPACK_OUT : 0;
+}
+
 /* ---- the map */
 
 /* Decoded octets may be anything: what could be text in them goes on, and what is packed. */
@@ -470,7 +482,8 @@ static const struct stage_kind decode_kind = {.size = sizeof(struct decode_state
 	.init = decode_init,
 	.feed = decode_feed,
 	.lag = decode_lag,
-	.release = decode_release};
+	.release = decode_release,
+	.memory = decode_memory};
 static const struct stage_kind plain_kind = {.size = sizeof(struct plain),
 	.wiped_size = sizeof(struct plain),
 	.output_count = 1,
@@ -534,7 +547,8 @@ static const struct stage_kind unpack_kind = {.size = sizeof(struct unpack),
 	.lag = unpack_stage_lag,
 	.between = unpack_stage_between,
 	.settle = unpack_stage_settle,
-	.release = unpack_stage_release};
+	.release = unpack_stage_release,
+	.memory = unpack_stage_memory};
 
 const struct stage_kind *const stage_kinds[STAGES] = {
 	[STAGE_DECODE] = &decode_kind,

@@ -119,6 +119,27 @@ static unsigned lowest(unsigned bits)
 	return (unsigned)__builtin_ctz(bits);
 }
 
+/* A part of the node has so much memory now, which the caller keeps in mind. */
+static void node_count(struct node *node, size_t *part, size_t now)
+{
+	int64_t more = (int64_t)now - (int64_t)*part;
+	*part = now;
+	node->memory += (size_t)more;
+	node->views->memory += (size_t)more;
+	scanner_hold(node->views->scanner, more);
+}
+
+static void node_count_lane(struct node *node)
+{
+	node_count(node, &node->lane_memory, lane_memory(&node->lane, node->views->scanner));
+}
+
+static void stage_count(struct stage *stage)
+{
+	if (stage->kind->memory)
+		node_count(stage->node, &stage->memory, stage->kind->memory(stage));
+}
+
 static bool node_begin_lane(struct node *node)
 {
 	struct views *views = node->views;
@@ -159,6 +180,7 @@ static void node_search(struct node *node, struct span octets, bool last)
 	if (!lane_feed(&node->lane, octets, last))
 		views_fail(views, search->failure);
 	views->work += search->work - before;
+	node_count_lane(node);
 }
 
 /* ---- nodes */
@@ -177,6 +199,7 @@ static struct node *node_new(struct views *views)
 		return NULL;
 	}
 	node->views = views;
+	node_count(node, &(size_t){0}, sizeof(*node));
 	views->nodes[views->node_count++] = node;
 	return node;
 }
@@ -186,8 +209,10 @@ static void node_stop(struct node *node)
 {
 	for (int i = 0; i < STAGES; i++) {
 		struct stage *stage = node->active & STAGE(i) ? node->stages[i] : NULL;
-		if (stage && stage->kind->release)
-			stage->kind->release(stage);
+		if (!stage || !stage->kind->release)
+			continue;
+		stage->kind->release(stage);
+		stage_count(stage);
 	}
 	node->active = 0;
 }
@@ -212,6 +237,7 @@ static void node_free(struct node *node)
 	for (int i = 0; i < STAGES; i++)
 		free(node->stages[i]);
 	lane_release(&node->lane);
+	node_count(node, &(size_t){node->memory}, 0);
 	free(node);
 }
 
@@ -228,6 +254,7 @@ static bool node_begin_stage(struct node *node, unsigned index)
 		stage->kind = kind;
 		stage->node = node;
 		node->stages[index] = stage;
+		node_count(node, &(size_t){0}, sizeof(*stage) + kind->size);
 	}
 	stage->used = stage->complete = 0;
 	stage->live = 0;
@@ -434,6 +461,7 @@ static void stage_take(struct stage *stage, struct span octets, bool last)
 		octets.n -= step.n;
 		stage->used += step.n;
 		stage->kind->feed(stage, step, last && octets.n == 0);
+		stage_count(stage);
 		stage_end_step(stage, last && octets.n == 0);
 	} while (octets.n > 0 && !views->failure);
 }
@@ -630,6 +658,11 @@ void views_only_ask(struct views *views, bool on)
 bool views_would_add(const struct views *views)
 {
 	return views->would_add;
+}
+
+size_t views_memory(const struct views *views)
+{
+	return views->memory;
 }
 
 uint64_t views_scanned(const struct views *views)

@@ -49,6 +49,8 @@ bool views_would_add(const struct views *views);
  * its content and with its escapes undone; what may be encoded in its last octets, or be put together with
  * what follows, does not count. */
 uint64_t views_safe(struct views *views, bool prompt);
+/* Octets of memory that the tree has; the scanner is told of each change (scanner_hold()). */
+size_t views_memory(const struct views *views);
 /* Octets of content (content codings taken off) that were held against the rules. */
 uint64_t views_scanned(const struct views *views);
 

@@ -553,6 +553,46 @@ static void test_nothing_stays_in_memory(void **state)
 	}
 }
 
+static void on_hold(void *arg, int64_t octets)
+{
+	int64_t *held = arg;
+	*held += octets;
+	assert_true(*held >= 0);
+}
+
+/* What texts in progress take is counted, and all of it is given back, even by one that was left in the
+ * middle. */
+static void test_memory_is_counted(void **state)
+{
+	(void)state;
+	static struct blob packed;
+	static const enum coding codings[] = {CODING_IDENTITY, CODING_GZIP};
+	int64_t held = 0;
+	struct findings findings;
+	scanner_on_hold(scanner, on_hold, &held);
+	for (unsigned i = 0; i < 4; i++) {
+		struct scan_stream *streams[3];
+		int64_t before = 0;
+		blob_set(&text, SPAN("some words {\"a\": \"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNk\"} "));
+		encode_gzip(&text, &packed);
+		blob_add(&text, packed.p, packed.n);
+		encode_gzip(&text, &packed);
+		for (size_t k = 0; k < 3; k++) {
+			memset(&findings, 0, sizeof(findings));
+			streams[k] = scan_stream_new(scanner, SCAN_BODY, NULL, &codings[i % 2], i % 2,
+				(struct span){NULL, 0}, &findings);
+			struct blob *body = i % 2 ? &packed : &text;
+			scan_stream_feed(streams[k], (struct span){body->p, body->n}, i / 2, &findings);
+			assert_true(i / 2 ? held == 0 : held > before + 50000);
+			before = held;
+		}
+		for (size_t k = 0; k < 3; k++)
+			scan_stream_free(streams[k]);
+		assert_int_equal(held, 0);
+	}
+	scanner_on_hold(scanner, NULL, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -564,6 +604,7 @@ int main(void)
 		cmocka_unit_test(test_codings),
 		cmocka_unit_test(test_halves_of_two_texts),
 		cmocka_unit_test(test_nothing_stays_in_memory),
+		cmocka_unit_test(test_memory_is_counted),
 	};
 
 	return cmocka_run_group_tests(tests, set_up_scanner, tear_down_scanner);
