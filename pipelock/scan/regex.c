@@ -388,18 +388,22 @@ static bool skip_group_name(struct parser *ps, int closing)
 	return ps->at <= ps->n;
 }
 
-/* What stands before a look-behind of one octet is a set that must not be there; other assertions claim
- * nothing. */
-static void finish_assertion(struct parser *ps, uint32_t group, bool not_behind)
+enum assertion { NO_ASSERTION, AHEAD, NOT_AHEAD, BEHIND, NOT_BEHIND };
+
+/* What stands before a look-behind of one octet is a set that must not be there; what a look-ahead wants
+ * stands there; other assertions claim nothing. */
+static void finish_assertion(struct parser *ps, uint32_t group, enum assertion assertion)
 {
 	struct regex_node *nodes = ps->regex->nodes, *node = &nodes[group];
 	node->min_width = node->max_width = 0;
-	node->kind = REGEX_ASSERT;
+	node->kind = assertion == AHEAD ? REGEX_AHEAD : REGEX_ASSERT;
+	if (assertion == AHEAD)
+		return;
 	uint32_t inner = node->child;
 	while (inner != REGEX_NONE && nodes[inner].kind == REGEX_CAT &&
 		nodes[nodes[inner].child].next == REGEX_NONE)
 		inner = nodes[inner].child;
-	if (not_behind && inner != REGEX_NONE && nodes[inner].kind == REGEX_CLASS) {
+	if (assertion == NOT_BEHIND && inner != REGEX_NONE && nodes[inner].kind == REGEX_CLASS) {
 		node->kind = REGEX_NOT_BEHIND;
 		node->set = nodes[inner].set;
 	}
@@ -407,7 +411,7 @@ static void finish_assertion(struct parser *ps, uint32_t group, bool not_behind)
 }
 
 /* The body of a group up to and with its closing parenthesis. */
-static uint32_t parse_group_body(struct parser *ps, uint32_t begin, int assertion)
+static uint32_t parse_group_body(struct parser *ps, uint32_t begin, enum assertion assertion)
 {
 	struct flags saved = ps->flags;
 	uint32_t child = parse_alternation(ps);
@@ -423,7 +427,7 @@ static uint32_t parse_group_body(struct parser *ps, uint32_t begin, int assertio
 	node->min_width = ps->regex->nodes[child].min_width;
 	node->max_width = ps->regex->nodes[child].max_width;
 	if (assertion)
-		finish_assertion(ps, group, assertion == '!');
+		finish_assertion(ps, group, assertion);
 	return group;
 }
 
@@ -438,11 +442,11 @@ static uint32_t parse_special_group(struct parser *ps, uint32_t begin)
 	}
 	if (c == ':' || c == '>' || c == '|' || c == '=' || c == '!') {
 		ps->at++;
-		return parse_group_body(ps, begin, c == '=' || c == '!' ? '=' : 0);
+		return parse_group_body(ps, begin, c == '=' ? AHEAD : c == '!' ? NOT_AHEAD : NO_ASSERTION);
 	}
 	if (c == '<' && (next == '=' || next == '!')) {
 		ps->at += 2;
-		return parse_group_body(ps, begin, next);
+		return parse_group_body(ps, begin, next == '!' ? NOT_BEHIND : BEHIND);
 	}
 	if (c == 'P' && next == '<')
 		ps->at++;
@@ -450,7 +454,7 @@ static uint32_t parse_special_group(struct parser *ps, uint32_t begin)
 		ps->at++;
 		if (!skip_group_name(ps, c == '\'' ? '\'' : '>'))
 			return give_up(ps);
-		return parse_group_body(ps, begin, 0);
+		return parse_group_body(ps, begin, NO_ASSERTION);
 	}
 	struct flags saved = ps->flags;
 	if (!parse_flags(ps))
@@ -458,7 +462,7 @@ static uint32_t parse_special_group(struct parser *ps, uint32_t begin)
 	if (ps->p[ps->at++] == ')')
 		return node_new(
 			ps, REGEX_ASSERT, begin); /* the flags hold to the end of the enclosing group */
-	uint32_t group = parse_group_body(ps, begin, 0);
+	uint32_t group = parse_group_body(ps, begin, NO_ASSERTION);
 	ps->flags = saved;
 	return group;
 }

@@ -53,6 +53,7 @@ enum regex_node_kind {
 	REGEX_REPEAT,	  /* its only child, min to max times */
 	REGEX_WORD_EDGE,  /* \b */
 	REGEX_NOT_BEHIND, /* (?<!x) with x one octet: the set is what must not stand before */
+	REGEX_AHEAD,	  /* (?=x): its only child stands here, and has no width */
 	REGEX_ASSERT,	  /* any other thing of no width */
 };
 

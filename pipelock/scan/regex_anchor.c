@@ -28,6 +28,7 @@ struct after {
 struct walk {
 	const struct regex *regex;
 	const struct after *after; /* what comes after the sequence in hand; NULL: the end, or not known */
+	const struct regex_node *assertion; /* that stands right before the sequence to come, or NULL */
 	bool out_of_memory;
 	struct rate_table rates;
 };
@@ -275,13 +276,51 @@ static void walk_repeat(struct walk *walk, const struct regex_node *node, struct
 static void walk_children(struct walk *walk, uint32_t first, struct rows *item, struct open *open,
 	struct result *best, uint32_t min_distance, uint32_t max_distance);
 
+/* Whichever is cheaper. */
+static void take_cheaper(struct result *best, struct result *other)
+{
+	if (!other->anchors || (best->anchors && best->cost <= other->cost)) {
+		result_clear(other);
+		return;
+	}
+	result_clear(best);
+	*best = *other;
+}
+
+/* What stands here does beside what follows: both are looked at. It has to be the better the more
+ * alternatives it has, for each of them is tried at a hit. What comes behind it is not known. */
+static void walk_ahead(struct walk *walk, const struct regex_node *node, const struct regex_node *assertion,
+	struct result *best, uint32_t min_distance, uint32_t max_distance)
+{
+	const struct after *after = walk->after;
+	struct result ahead = {0};
+	walk->after = NULL;
+	walk->assertion = assertion;
+	find_best(walk, node->child, min_distance, max_distance, &ahead);
+	walk->assertion = NULL;
+	walk->after = after;
+	ahead.cost *= (double)ahead.count;
+	take_cheaper(best, &ahead);
+}
+
+/* Nothing stands between the assertion and what comes next. */
+static bool is_at_assertion(const struct open *open)
+{
+	return open->rows.count == 1 && open->rows.row[0].length == 0;
+}
+
 static void walk_child(struct walk *walk, uint32_t at, struct rows *item, struct open *open,
 	struct result *best, uint32_t min_distance, uint32_t max_distance)
 {
 	const struct regex_node *node = &walk->regex->nodes[at];
 	if (node->kind == REGEX_WORD_EDGE || node->kind == REGEX_NOT_BEHIND) {
-		if (open->rows.count == 1 && open->rows.row[0].length == 0 && !open->assertion)
+		if (is_at_assertion(open) && !open->assertion)
 			open->assertion = node;
+		return;
+	}
+	if (node->kind == REGEX_AHEAD) {
+		walk_ahead(walk, node, is_at_assertion(open) ? open->assertion : NULL, best, min_distance,
+			max_distance);
 		return;
 	}
 	if (rows_exact(walk->regex, at, item, &walk->out_of_memory)) {
@@ -338,9 +377,13 @@ static void walk_sequence(
 	struct rows *item = malloc(sizeof(*item));
 	walk->out_of_memory |= !open || !item;
 	if (open && item) {
+		const struct regex_node *assertion = walk->assertion;
 		open_at(open, min_distance, max_distance);
+		open->assertion = assertion;
+		walk->assertion = NULL;
 		walk_children(walk, first, item, open, best, min_distance, max_distance);
 		close_before(walk, open, REGEX_NONE, best);
+		walk->assertion = assertion; /* for the next alternative */
 	}
 	free(open);
 	free(item);
@@ -371,12 +414,7 @@ static void walk_alternatives(
 		all.cost += one.cost;
 		result_clear(&one);
 	}
-	if (best->anchors && best->cost <= all.cost) {
-		result_clear(&all);
-		return;
-	}
-	result_clear(best);
-	*best = all;
+	take_cheaper(best, &all);
 }
 
 static void find_best(
@@ -394,6 +432,9 @@ static void find_best(
 		break;
 	case REGEX_GROUP:
 		find_best(walk, node->child, min_distance, max_distance, best);
+		break;
+	case REGEX_AHEAD:
+		walk_ahead(walk, node, NULL, best, min_distance, max_distance);
 		break;
 	case REGEX_REPEAT: /* its first turn, after which may come another */
 		if (node->min > 0) {

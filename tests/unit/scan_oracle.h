@@ -38,7 +38,8 @@ static const char oracle_rules[] =
 	"- {id: twice, regex: 'Zq(?:Zq)?[0-9]{3}'}\n"
 	"- {id: first, regex: '^GO[A-Z]{3}'}\n"
 	"- {id: lazy, regex: 'q\\{.{1,30}?\\}q'}\n"
-	"- {id: pool, regex: '(?:aa|ab){3,6}c'}\n";
+	"- {id: pool, regex: '(?:aa|ab){3,6}c'}\n"
+	"- {id: ahead, regex: '(?<![k-z])(?=hello;|abcd)[a-h][a-o;]{1,20}?(?<secret>token|T3Bl|[0-9]{3})'}\n";
 
 static const char *const oracle_pieces[] = {"AKIA", "ASIA", "IOSFODNN7EXAMPLE", "QWERTYUI", "ghp_",
 	"abcdefgh", "ABC123xyz", "eyJhbGciOiJI", "eyJhbGciOiJIUzI1NiJ9", ".", ".eyJzdWIiOiIxMjM0", "ey",
