@@ -79,6 +79,14 @@ enum scan_result {
 enum scan_result scan_text(struct scanner *scanner, enum scan_part part, const struct scan_target *target,
 	struct span text, struct findings *out);
 
+/* A piece of a request that a secret could be split over: a query value, a path segment, a host label, a
+ * field's value. */
+struct scan_piece {
+	struct span text;    /* as it was sent */
+	uint64_t begin, end; /* where it stands in what findings are told of */
+	struct span field;   /* SCAN_HEADER: name of the field that it is in */
+};
+
 /*
  * A body that arrives in pieces, with hold-back. Feed it in order; after each call scan_stream_safe() says
  * how many of the octets fed since the start may leave: no rule that could still match reaches back to them.
