@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <stddef.h>
 
 static bool is_allowed(const struct compiled_rule *rule, struct span secret)
 {
@@ -43,15 +44,40 @@ static bool is_credential_field(struct span name)
 	return false;
 }
 
-static bool is_at_home(const struct compiled_rule *rule, const struct found *found)
+bool findings_rule_has_letters(const struct compiled_rule *rule)
 {
-	if (found->part != SCAN_HEADER || !found->target || !is_credential_field(found->target->field))
+	for (size_t i = 0; i < rule->anchor_count; i++) {
+		const struct regex_anchor *anchor = &rule->anchors[i];
+		unsigned letters = 0;
+		for (unsigned k = 0; k < anchor->length; k++) {
+			unsigned members = 0, alphas = 0;
+			for (unsigned c = 0; c < 256; c++) {
+				bool has = byte_set_has(&anchor->sets[k], c);
+				members += has;
+				alphas += has && ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+			}
+			letters += members <= 2 && alphas == members && members > 0;
+		}
+		if (letters < 2)
+			return false;
+	}
+	return rule->anchor_count > 0;
+}
+
+bool findings_is_at_home(const struct compiled_rule *rule, const struct scan_target *target)
+{
+	if (!is_credential_field(target->field))
 		return false;
 	for (size_t i = 0; rule->belongs_to && rule->belongs_to[i]; i++) {
-		if (host_matches(span_of(rule->belongs_to[i]), found->target->host))
+		if (host_matches(span_of(rule->belongs_to[i]), target->host))
 			return true;
 	}
 	return false;
+}
+
+static bool is_at_home(const struct compiled_rule *rule, const struct found *found)
+{
+	return found->part == SCAN_HEADER && found->target && findings_is_at_home(rule, found->target);
 }
 
 static bool fingerprint(
@@ -108,20 +134,29 @@ static bool count_again(struct findings *out, const struct finding *finding)
 	return false;
 }
 
-bool findings_would_add(const struct compiled_rule *rule, const struct found *found)
+static void note_action(struct findings *out, const struct rule *rule)
 {
-	return passes_validators(rule, found->secret) && !is_allowed(rule, found->secret) &&
-	       !is_at_home(rule, found);
+	if (out->policy != FINDINGS_REPORT_ONLY)
+		out->blocked |= out->policy == FINDINGS_BLOCK_ALL || rule->action == VERDICT_BLOCK;
+	out->warned |= rule->action == VERDICT_WARN;
 }
 
-bool findings_add(struct findings *out, const struct compiled_rule *rule, const struct found *found,
-	const uint8_t key[SCAN_FINGERPRINT_KEY_SIZE], bool *added)
+static void put(struct findings *out, const struct finding *finding)
 {
-	*added = false;
-	if (!passes_validators(rule, found->secret) || is_allowed(rule, found->secret))
-		return false;
-	if (is_at_home(rule, found))
-		return true;
+	if (out->count < SCAN_MAX_FINDINGS)
+		out->items[out->count++] = *finding;
+	else
+		out->dropped++;
+}
+
+static bool is_match(const struct compiled_rule *rule, struct span secret)
+{
+	return passes_validators(rule, secret) && !is_allowed(rule, secret);
+}
+
+static struct finding make_finding(struct findings *out, const struct compiled_rule *rule,
+	const struct found *found, const uint8_t key[SCAN_FINGERPRINT_KEY_SIZE])
+{
 	struct finding finding = {.rule = &rule->shown,
 		.part = found->part,
 		.view = found->view,
@@ -130,17 +165,70 @@ bool findings_add(struct findings *out, const struct compiled_rule *rule, const 
 		.length = found->length};
 	if (!fingerprint(key, found->secret, finding.fingerprint))
 		findings_set_unscannable(out, found->part, "a fingerprint could not be made");
-	if (out->policy != FINDINGS_REPORT_ONLY)
-		out->blocked |= out->policy == FINDINGS_BLOCK_ALL || rule->shown.action == VERDICT_BLOCK;
-	out->warned |= rule->shown.action == VERDICT_WARN;
-	*added = true;
-	if (count_again(out, &finding))
+	return finding;
+}
+
+bool findings_would_add(const struct compiled_rule *rule, const struct found *found)
+{
+	return is_match(rule, found->secret) && !is_at_home(rule, found);
+}
+
+bool findings_add(struct findings *out, const struct compiled_rule *rule, const struct found *found,
+	const uint8_t key[SCAN_FINGERPRINT_KEY_SIZE], bool *added)
+{
+	*added = false;
+	if (!is_match(rule, found->secret))
+		return false;
+	if (is_at_home(rule, found))
 		return true;
-	if (out->count < SCAN_MAX_FINDINGS)
-		out->items[out->count++] = finding;
-	else
-		out->dropped++;
+	struct finding finding = make_finding(out, rule, found, key);
+	note_action(out, &rule->shown);
+	*added = true;
+	if (!count_again(out, &finding))
+		put(out, &finding);
 	return true;
+}
+
+/* What is there of the rule in the same part has this one in it: the same value, or another extent of it. */
+static bool covers_joined(struct finding *known, const struct finding *finding)
+{
+	uint64_t end = finding->offset + finding->length;
+	if (known->rule != finding->rule || known->part != finding->part)
+		return false;
+	if (known->part != SCAN_URL)
+		return true;
+	if (memcmp(known->fingerprint, finding->fingerprint, SCAN_FINGERPRINT_SIZE) != 0 &&
+		(finding->offset >= known->offset + known->length || end <= known->offset))
+		return false;
+	cover(known, finding->offset, end);
+	return true;
+}
+
+bool findings_take_joined(struct findings *out, const struct finding *finding)
+{
+	for (size_t i = 0; i < out->count; i++)
+		if (covers_joined(&out->items[i], finding))
+			return false;
+	note_action(out, finding->rule);
+	put(out, finding);
+	return true;
+}
+
+bool findings_add_joined(struct findings *out, const struct compiled_rule *rule, const struct found *found,
+	const uint8_t key[SCAN_FINGERPRINT_KEY_SIZE], bool *added)
+{
+	*added = false;
+	if (!is_match(rule, found->secret))
+		return false;
+	struct finding finding = make_finding(out, rule, found, key);
+	*added = findings_take_joined(out, &finding);
+	return true;
+}
+
+const struct compiled_rule *findings_rule(const struct finding *finding)
+{
+	_Static_assert(offsetof(struct compiled_rule, shown) == 0, "a finding points at its rule");
+	return (const struct compiled_rule *)finding->rule;
 }
 
 void findings_widen(struct findings *out, const struct compiled_rule *rule, const struct found *found,

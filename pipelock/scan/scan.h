@@ -87,6 +87,22 @@ struct scan_piece {
 	struct span field;   /* SCAN_HEADER: name of the field that it is in */
 };
 
+enum scan_join {
+	SCAN_JOIN_ALL = 0,
+	SCAN_JOIN_FORM = 1, /* a + may be a space */
+	SCAN_JOIN_ROWS = 2, /* of few pieces only, as where names and values take turns */
+};
+
+/*
+ * Put pieces together, in the order in which they stand, with their escapes undone, and scan what that makes:
+ * all of them with nothing in between, and each two to four in a row that could be pieces of a token
+ * (values.h). `how` is of enum scan_join. Findings have the extent of the pieces that they reach over, and
+ * count once; what lies in one piece alone is none, for that is scan_text()'s, which comes first. Allocates
+ * for the time of the call, in proportion to the pieces; few and short ones cost nearly nothing.
+ */
+enum scan_result scan_joined(struct scanner *scanner, enum scan_part part, const struct scan_target *target,
+	const struct scan_piece *pieces, size_t count, unsigned how, struct findings *out);
+
 /*
  * A body that arrives in pieces, with hold-back. Feed it in order; after each call scan_stream_safe() says
  * how many of the octets fed since the start may leave: no rule that could still match reaches back to them.

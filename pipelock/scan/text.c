@@ -3,8 +3,7 @@
  * has at hand; views are made only of a text that could hold something, first coarsely, and once more in
  * small steps when something was found, so that its extent can be told.
  */
-#include "pipelock/scan/findings.h"
-#include "pipelock/scan/views.h"
+#include "pipelock/scan/text.h"
 
 #include <stdlib.h>
 
@@ -50,26 +49,26 @@ static void on_known(void *arg, const struct known_match *match)
 	text->added |= added;
 }
 
-static void find_known(const struct known_set *known, struct raw_text *raw, struct span text)
+void text_find_known(const struct known_set *known, struct span text, known_found *found, void *arg)
 {
 	struct known_matcher matcher;
 	known_begin(&matcher, known);
-	known_feed(&matcher, text, on_known, raw);
+	known_feed(&matcher, text, found, arg);
 	explicit_bzero(&matcher, sizeof(matcher));
 }
 
-/* NULL, or why it was not scanned whole. */
-static const char *scan_raw(struct scanner *scanner, struct raw_text *raw, struct span text)
+const char *text_search(struct scanner *scanner, enum scan_part part, struct span text, match_fn *found,
+	void *arg, uint64_t *position)
 {
 	struct search search;
-	scanner_prepare(scanner, raw->found.part, &search);
+	scanner_prepare(scanner, part, &search);
 	search.states = scanner->states;
 	search.pending = scanner->pending;
-	search.on_match = on_match;
-	search.arg = raw;
+	search.on_match = found;
+	search.arg = arg;
 	search.budget = SCAN_BUDGET_BASE + SCAN_BUDGET_OCTET * (uint64_t)text.n;
 	struct window window = {(const unsigned char *)text.p, text.n, scanner->position, true, true};
-	raw->position = scanner->position;
+	*position = scanner->position;
 	/* The gap keeps what was learned of this text away from the next one. */
 	scanner->position += text.n + 2 * SCAN_SLICE_MAX;
 	uint64_t next;
@@ -129,12 +128,13 @@ static bool run_views(struct views *views, const struct views_text *text, struct
 	return views_feed(views, octets, true, out);
 }
 
-static const char *scan_views(struct scanner *scanner, const struct found *found, struct span octets,
+const char *text_scan_views(struct scanner *scanner, const struct views_text *kind, struct span octets,
 	struct findings *out, bool *added)
 {
 	struct views *views = scanner_take_views(scanner);
-	struct views_text text = {
-		.part = found->part, .target = found->target, .is_line = true, .step = COARSE_STEP};
+	struct views_text text = *kind;
+	text.is_line = true;
+	text.step = COARSE_STEP;
 	if (!views)
 		return "there was no memory to scan it";
 	bool ok = run_views(views, &text, octets, true, out);
@@ -157,11 +157,12 @@ enum scan_result scan_text(struct scanner *scanner, enum scan_part part, const s
 	if (text.n == 0 || scanner_is_idle(scanner, part))
 		return SCAN_CLEAN;
 	const struct known_set *known = scanner_known(scanner, part);
+	struct views_text views = {.part = part, .target = target};
 	if (known)
-		find_known(known, &raw, text);
-	const char *failure = scan_raw(scanner, &raw, text);
+		text_find_known(known, text, on_known, &raw);
+	const char *failure = text_search(scanner, part, text, on_match, &raw, &raw.position);
 	if (!failure && has_views(text))
-		failure = scan_views(scanner, &raw.found, text, out, &raw.added);
+		failure = text_scan_views(scanner, &views, text, out, &raw.added);
 	if (failure)
 		findings_set_unscannable(out, part, failure);
 	/* A finding whose fingerprint failed is also not whole. */

@@ -13,28 +13,6 @@ static void node_take(struct node *node, struct span octets, bool last);
 
 /* ---- matches */
 
-/* In values that were joined, digits of one and digits of the next make numbers that nobody wrote: a rule has
- * to look for a letter at least, in one case or either. */
-static bool rule_has_letters(const struct compiled_rule *rule)
-{
-	for (size_t i = 0; i < rule->anchor_count; i++) {
-		const struct regex_anchor *anchor = &rule->anchors[i];
-		unsigned letters = 0;
-		for (unsigned k = 0; k < anchor->length; k++) {
-			unsigned members = 0, alphas = 0;
-			for (unsigned c = 0; c < 256; c++) {
-				bool has = byte_set_has(&anchor->sets[k], c);
-				members += has;
-				alphas += has && ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-			}
-			letters += members <= 2 && alphas == members && members > 0;
-		}
-		if (letters < 2)
-			return false;
-	}
-	return rule->anchor_count > 0;
-}
-
 static struct found found_at(const struct node *node, uint64_t begin, uint64_t end)
 {
 	const struct views *views = node->views;
@@ -53,7 +31,7 @@ static bool on_match(
 	struct views *views = node->views;
 	uint64_t from = node->lane.first - node->lane_from;
 	bool added;
-	if (node->joins > 0 && !rule_has_letters(rule))
+	if (node->joins > 0 && !findings_rule_has_letters(rule))
 		return false;
 	struct found found = found_at(node, match->begin - from, match->end - from);
 	found.secret.p = (const char *)window->p + (match->secret - window->base);
@@ -624,6 +602,7 @@ bool views_begin(struct views *views, const struct views_text *text)
 	views->content_stages = text->is_line ? STAGE(STAGE_PLAIN) : body_stages(text->content_type);
 	root->view = VIEW_RAW;
 	root->quiet = text->is_line;
+	root->joins = text->is_joined;
 	node_begin(root, text->coding_count > 0 ? STAGE(STAGE_DECODE) : views->content_stages);
 	return !views->failure;
 }

@@ -27,6 +27,7 @@ struct views_text {
 	size_t coding_count;
 	struct span content_type; /* body: for the call only; may be empty */
 	bool is_line;		  /* no body: a URL, a field line; its raw text was searched already */
+	bool is_joined;		  /* pieces that stood apart, put together */
 	uint64_t step;		  /* extents are told to so many octets */
 };
 
