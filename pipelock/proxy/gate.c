@@ -4,6 +4,8 @@
  */
 #include "pipelock/proxy/gate.h"
 
+#include "pipelock/proxy/gate_join.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +55,7 @@ static void gate_text(struct gate *gate, enum scan_part part, struct span text)
 void gate_url(struct gate *gate, struct span url)
 {
 	gate_text(gate, SCAN_URL, url);
+	gate_join_url(gate, url);
 }
 
 void gate_word(struct gate *gate, struct span word)
@@ -89,6 +92,7 @@ void gate_fields(struct gate *gate, const struct http1_head *head)
 {
 	for (size_t i = 0; i < head->field_count; i++)
 		gate_field(gate, &head->fields[i]);
+	gate_join_fields(gate, head);
 }
 
 static bool gate_codings(const struct http1_head *head, enum coding *codings, size_t *count)

@@ -24,6 +24,7 @@ void gate_open(struct gate *gate, struct scanner *scanner, const struct config *
 	const struct route *route, struct span host);
 void gate_release(struct gate *gate);
 
+/* A URL, or what CONNECT names; and its pieces put together (gate_join.h), as those of fields below. */
 void gate_url(struct gate *gate, struct span url);
 /* A word of the head that is neither: an unregistered method. */
 void gate_word(struct gate *gate, struct span word);

@@ -51,6 +51,15 @@ class TestNames(ProductCase):
                 self.assertBlocked(secret)
                 self.assertEqual(self.names.asked, [])
 
+    def test_no_query_is_made_for_a_name_with_a_secret_over_its_labels(self) -> None:
+        for scheme in ("http", "https"):
+            secret = tokens.aws()
+            for text in (secret, secret.encode().hex()):
+                self.setUp()
+                self.agent.get(f"{scheme}://{text[:7]}.{text[7:16]}.{text[16:]}.example.net/")
+                self.assertBlocked(secret)
+                self.assertEqual(self.names.asked, [])
+
     def test_no_query_is_made_for_any_refused_request(self) -> None:
         secret = tokens.github()
         for response in (lambda: self.agent.get(f"http://a.example.net/{secret}"), lambda: self.agent.post("https://b.example.net/", secret.encode()),

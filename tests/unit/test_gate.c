@@ -283,6 +283,106 @@ static void test_trailers_are_scanned(void **state)
 }
 
 /* The host that the gate was opened for decides, and only in a credential field. */
+/* ---- what is put together */
+
+static void check_url(const char *url, bool blocks)
+{
+	struct gate gate;
+	open_gate(&gate, MODE_BALANCED, NULL);
+	gate_url(&gate, span_of(url));
+	if ((gate_verdict(&gate) == VERDICT_BLOCK) != blocks)
+		fail_msg("%s", url);
+	if (blocks) {
+		const struct finding *finding = &gate.findings.items[0];
+		assert_int_equal(finding->view, VIEW_JOINED);
+		assert_int_equal(finding->part, SCAN_URL);
+		const char *begin = strstr(url, "ghp_"), *end = strstr(url, "1234") + 4;
+		assert_int_equal(finding->offset, begin - url);
+		assert_int_equal(finding->length, end - begin);
+	}
+	gate_release(&gate);
+}
+
+static void test_pieces_of_a_url_are_put_together(void **state)
+{
+	(void)state;
+	check_url("https://a/?x=ghp_abcd&y=efgh1234", true);
+	check_url("https://a/?x=ghp_abcd&y=efgh1234&z=%20", true);
+	check_url("https://a/?ghp_abcd=%20&efgh1234=%20", true);
+	check_url("https://a/?ghp_abcd=efgh1234", true);
+	check_url("https://a/b%20c/ghp_/abcd/efgh1234/%20", true);
+	check_url("https://ghp_abcd.efgh1234.example:8080/", true);
+	check_url("ghp_abcd.efgh1234.example:443", true);
+	check_url("https://a/ghp_abcd?x=efgh1234", false);
+	check_url("https://a/ghp_/?x=abcd&y=efgh1234", false);
+	check_url("https://a/?x=one&y=two&z=three", false);
+}
+
+static void check_fields(const char *fields, bool blocks)
+{
+	static const char host[] = "Host: a\r\n";
+	struct gate gate;
+	open_gate(&gate, MODE_BALANCED, NULL);
+	put_fields(&gate, fields);
+	if ((gate_verdict(&gate) == VERDICT_BLOCK) != blocks)
+		fail_msg("%s", fields);
+	if (blocks) {
+		const struct finding *finding = &gate.findings.items[0];
+		assert_int_equal(finding->view, VIEW_JOINED);
+		assert_int_equal(finding->part, SCAN_HEADER);
+		const char *begin = strstr(fields, "ghp_"), *end = strstr(fields, "1234") + 4;
+		assert_int_equal(finding->offset, begin - fields + (long)sizeof(host) - 1);
+		assert_int_equal(finding->length, end - begin);
+	}
+	gate_release(&gate);
+}
+
+static void test_pieces_of_fields_are_put_together(void **state)
+{
+	(void)state;
+	check_fields("X-A: ghp_abcd\r\nX-B: efgh1234\r\n", true);
+	check_fields("X-A: ghp_\r\nX-B: abcd\r\nX-C: efgh1234\r\nX-D: and more\r\n", true);
+	check_fields("X-A: ghp_abcd\r\nAccept: */*\r\nX-B: efgh1234\r\n", true);
+	check_fields("Accept: ghp_abcd\r\nOrigin: efgh1234\r\n", true);
+	check_fields("ghp_abcd: efgh1234\r\n", true);
+	check_fields("Cookie: x=ghp_abcd; y=efgh1234\r\n", true);
+	check_fields("Cookie: x=ghp_abcd\r\nX-A: -\r\nCookie: efgh1234; z=two words\r\n", true);
+	check_fields("X-A: ghp_abcd\r\nX-B: one and two\r\nX-C: efgh1234\r\n", false);
+	check_fields("Cookie: ghp_=abcd; efgh1234=z\r\n", false);
+}
+
+/* Host may spell the name in upper case where the URL does not. */
+static void test_labels_of_host_are_put_together(void **state)
+{
+	(void)state;
+	struct gate gate;
+	struct http1_head head;
+	open_gate(&gate, MODE_BALANCED, NULL);
+	parse_request(SPAN("GET / HTTP/1.1\r\nHost: ghp_abcd.EFGH1234.example\r\n\r\n"), &head);
+	gate_fields(&gate, &head);
+	assert_int_equal(gate_verdict(&gate), VERDICT_BLOCK);
+	assert_int_equal(gate.findings.items[0].offset, 6);
+	gate_release(&gate);
+}
+
+/* What can't be put together can't be scanned. */
+static void test_more_cookies_than_there_is_room_for(void **state)
+{
+	(void)state;
+	for (int count = 250; count < 270; count += 10) {
+		char text[4096];
+		struct gate gate;
+		size_t n = (size_t)sprintf(text, "Cookie: ");
+		for (int i = 0; i < count; i++)
+			n += (size_t)sprintf(text + n, "a=%d;", i % 10);
+		sprintf(text + n, "\r\n");
+		open_gate(&gate, MODE_BALANCED, NULL);
+		put_fields(&gate, text);
+		assert_int_equal(gate.findings.unscannable != NULL, count > 256);
+		gate_release(&gate);
+	}
+}
+
 static void test_a_secret_at_home(void **state)
 {
 	(void)state;
@@ -567,6 +667,10 @@ int main(void)
 		cmocka_unit_test(test_a_finding_stays),
 		cmocka_unit_test(test_fields_are_scanned_whole),
 		cmocka_unit_test(test_trailers_are_scanned),
+		cmocka_unit_test(test_pieces_of_a_url_are_put_together),
+		cmocka_unit_test(test_pieces_of_fields_are_put_together),
+		cmocka_unit_test(test_labels_of_host_are_put_together),
+		cmocka_unit_test(test_more_cookies_than_there_is_room_for),
 		cmocka_unit_test(test_a_secret_at_home),
 		cmocka_unit_test(test_rules_for_answers_see_answers),
 		cmocka_unit_test(test_rule_route_and_mode),
