@@ -8,7 +8,6 @@
 #include "pipelock/scan/text.h"
 #include "pipelock/scan/values.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #define ROWS_OF_PIECE (VALUES_IN_ROW - 1) /* that end with one */
@@ -98,7 +97,7 @@ static struct span undo_escapes(struct joined *v, struct span text)
 		return text;
 	plain_init(&plain, v->plain_flags);
 	plain_feed(&plain, text, true, take_plain, v);
-	OPENSSL_cleanse(&plain, sizeof(plain));
+	explicit_bzero(&plain, sizeof(plain));
 	return (struct span){v->decoded + begin, v->decoded_n - begin};
 }
 
@@ -145,7 +144,7 @@ static void put_together(struct joined *v, values_emit *emit)
 		values_feed(&values, v->plain[v->current], false, emit, v);
 		values_feed(&values, SPAN(VALUES_END), false, emit, v);
 	}
-	OPENSSL_cleanse(&values, sizeof(values));
+	explicit_bzero(&values, sizeof(values));
 }
 
 /* A row has less of what is none of the secret, so what is found there comes first. */
@@ -438,8 +437,8 @@ static bool take_memory(struct joined *v)
 
 static void give_memory(struct joined *v)
 {
-	OPENSSL_cleanse(v->decoded, v->decoded_n);
-	OPENSSL_cleanse(v->text, v->n);
+	explicit_bzero(v->decoded, v->decoded_n);
+	explicit_bzero(v->text, v->n);
 	free(v->plain);
 }
 

@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint64_t at = pieces[count - 1].end;
 	pieces[count++] = (struct scan_piece){SPAN("two words"), at, at + 9, SPAN("X-B")};
 	pieces[count++] = (struct scan_piece){{SECRET, cut}, at + 9, at + 9 + cut, SPAN("X-B")};
-	pieces[count++] = (struct scan_piece){{SECRET "abcdefgh" + cut, sizeof(SECRET) - 1 + 8 - cut},
+	pieces[count++] = (struct scan_piece){{&(SECRET "abcdefgh")[cut], sizeof(SECRET) - 1 + 8 - cut},
 		at + 9 + cut, at + 9 + 22, SPAN("X-B")};
 	memset(&found, 0, sizeof(found));
 	check(choose_scanner(false), part, how, pieces, count, &found);
