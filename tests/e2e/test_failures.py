@@ -111,7 +111,8 @@ class TestBrokenOff(ProductCase):
             exchange.reset() if abort else exchange.finish()
 
         for abort in (True, False):
-            self.origin.on("/length", lambda e, a=abort: cut(e, a, ("Content-Length", "1000"), framed=b"x" * 500))
+            self.origin.on("/length", lambda e, a=abort: cut(e, a, ("Content-Length", "3000000"), framed=b"x" * 500))
+            self.origin.on("/held", lambda e, a=abort: cut(e, a, ("Content-Length", "1000"), framed=b"x" * 500))
             self.origin.on("/chunked", lambda e, a=abort: cut(e, a, ("Transfer-Encoding", "chunked"), framed=chunk(b"x" * 500)))
             for scheme in ("http", "https"):
                 for path in ("/length", "/chunked"):
@@ -120,6 +121,9 @@ class TestBrokenOff(ProductCase):
                         self.assertEqual(response.status, 200)
                         self.assertFalse(response.complete, "a truncated body came with a clean end")
                         self.assertEqual(response.body, b"x" * 500)
+                with self.subTest("/held", scheme=scheme, abort=abort):
+                    # short enough to wait whole for the rules, so the agent can still be told in words
+                    self.assertEqual(self.assertProblem(self.agent.get(f"{scheme}://{HOST}/held"), 502)["code"], "origin_closed")
 
     def test_a_reset_inside_a_body_until_close_is_seen(self) -> None:
         """Without a length only the way the connection ends can tell."""
