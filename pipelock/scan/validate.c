@@ -23,11 +23,13 @@ static const struct validator_name names[] = {
 	{"base64", VALIDATE_BASE64, false},
 	{"crc32-base62", VALIDATE_CRC32_BASE62, false},
 	{"stopwords", VALIDATE_STOPWORDS, false},
+	{"card", VALIDATE_CARD, false},
+	{"aba", VALIDATE_ABA, false},
 };
 
 const char *validator_names(void)
 {
-	return "entropy>=N, distinct>=N, luhn, mod97, jwt, base64, crc32-base62, stopwords";
+	return "entropy>=N, distinct>=N, luhn, mod97, jwt, base64, crc32-base62, stopwords, card, aba";
 }
 
 /* Digits with at most one point: strtod() would also take "inf", "0x1p3" and what the locale says. */
@@ -131,6 +133,79 @@ static bool luhn(struct span text)
 		sum += digit;
 	}
 	return digits >= 2 && sum % 10 == 0;
+}
+
+/* The numbers that a network issues (ISO/IEC 7812-1, as the networks publish their ranges): the first four
+ * digits, and how many there are in all. */
+struct issuer {
+	uint16_t first, last;
+	uint32_t lengths; /* a bit for each */
+};
+
+#define DIGITS(n) (1u << (n))
+#define DIGITS_16_TO_19 (DIGITS(16) | DIGITS(17) | DIGITS(18) | DIGITS(19))
+#define DIGITS_12_TO_19 (DIGITS(12) | DIGITS(13) | DIGITS(14) | DIGITS(15) | DIGITS_16_TO_19)
+
+static const struct issuer issuers[] = {
+	{4000, 4999, DIGITS(13) | DIGITS(16) | DIGITS(19)}, /* Visa */
+	{5100, 5599, DIGITS(16)},			    /* Mastercard */
+	{2221, 2720, DIGITS(16)},			    /* Mastercard */
+	{3400, 3499, DIGITS(15)},			    /* American Express */
+	{3700, 3799, DIGITS(15)},			    /* American Express */
+	{6011, 6011, DIGITS_16_TO_19},			    /* Discover */
+	{6440, 6599, DIGITS_16_TO_19},			    /* Discover */
+	{3000, 3059, DIGITS(14) | DIGITS_16_TO_19},	    /* Diners Club */
+	{3095, 3095, DIGITS(14) | DIGITS_16_TO_19},	    /* Diners Club */
+	{3600, 3699, DIGITS(14) | DIGITS_16_TO_19},	    /* Diners Club */
+	{3800, 3999, DIGITS(14) | DIGITS_16_TO_19},	    /* Diners Club */
+	{3528, 3589, DIGITS_16_TO_19},			    /* JCB */
+	{6200, 6299, DIGITS_16_TO_19},			    /* UnionPay */
+	{8100, 8171, DIGITS_16_TO_19},			    /* UnionPay */
+	{5018, 5018, DIGITS_12_TO_19},			    /* Maestro, as are those below */
+	{5020, 5020, DIGITS_12_TO_19},
+	{5038, 5038, DIGITS_12_TO_19},
+	{5893, 5893, DIGITS_12_TO_19},
+	{6304, 6304, DIGITS_12_TO_19},
+	{6759, 6759, DIGITS_12_TO_19},
+	{6761, 6763, DIGITS_12_TO_19},
+};
+
+static bool is_card(struct span text)
+{
+	unsigned digits = 0, head = 0;
+	for (size_t i = 0; i < text.n && digits < 20; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9')
+			continue;
+		if (digits++ < 4)
+			head = head * 10 + (unsigned)(text.p[i] - '0');
+	}
+	if (!luhn(text))
+		return false;
+	for (size_t i = 0; i < sizeof(issuers) / sizeof(issuers[0]); i++) {
+		const struct issuer *issuer = &issuers[i];
+		if (head >= issuer->first && head <= issuer->last && issuer->lengths & DIGITS(digits))
+			return true;
+	}
+	return false;
+}
+
+/* ABA Routing Number Policy. The first two digits are a Federal Reserve district's, or such a number and 20
+ * (thrifts) or 60 (electronic transfers), or 80 (traveller's cheques); the digits by 3, 7, 1, 3, ... come to
+ * a multiple of ten. */
+static bool is_aba(struct span text)
+{
+	static const unsigned weights[] = {3, 7, 1};
+	unsigned sum = 0;
+	if (text.n != 9)
+		return false;
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return false;
+		sum += weights[i % 3] * (unsigned)(text.p[i] - '0');
+	}
+	unsigned head = (unsigned)(text.p[0] - '0') * 10 + (unsigned)(text.p[1] - '0');
+	bool issued = head <= 12 || (head >= 21 && head <= 32) || (head >= 61 && head <= 72) || head == 80;
+	return issued && sum % 10 == 0;
 }
 
 /* Country and check digits go to the end, letters count as 10 to 35; the number is 1 modulo 97. */
@@ -308,6 +383,10 @@ bool validate(const struct validator *validator, struct span text)
 		return crc32_base62(text);
 	case VALIDATE_STOPWORDS:
 		return !is_placeholder(text);
+	case VALIDATE_CARD:
+		return is_card(text);
+	case VALIDATE_ABA:
+		return is_aba(text);
 	}
 	return false;
 }

@@ -18,6 +18,8 @@ enum validator_kind {
 				  them, in base 62 */
 	VALIDATE_STOPWORDS,    /* no obvious placeholder: your, xxxx, changeme, ... or a long run of one
 				  character */
+	VALIDATE_CARD,	       /* luhn, and a payment network issues numbers that begin so and are so long */
+	VALIDATE_ABA,	       /* routing transit number of the American Bankers Association: nine digits */
 };
 
 struct validator {
