@@ -4,6 +4,8 @@
  */
 #include "pipelock/scan/validate.h"
 
+#include "pipelock/scan/validate_wallet.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -25,11 +27,15 @@ static const struct validator_name names[] = {
 	{"stopwords", VALIDATE_STOPWORDS, false},
 	{"card", VALIDATE_CARD, false},
 	{"aba", VALIDATE_ABA, false},
+	{"base58check", VALIDATE_BASE58CHECK, false},
+	{"bech32", VALIDATE_BECH32, false},
+	{"bip39", VALIDATE_BIP39, false},
 };
 
 const char *validator_names(void)
 {
-	return "entropy>=N, distinct>=N, luhn, mod97, jwt, base64, crc32-base62, stopwords, card, aba";
+	return "entropy>=N, distinct>=N, luhn, mod97, jwt, base64, crc32-base62, stopwords, card, aba, "
+	       "base58check, bech32, bip39";
 }
 
 /* Digits with at most one point: strtod() would also take "inf", "0x1p3" and what the locale says. */
@@ -387,6 +393,12 @@ bool validate(const struct validator *validator, struct span text)
 		return is_card(text);
 	case VALIDATE_ABA:
 		return is_aba(text);
+	case VALIDATE_BASE58CHECK:
+		return is_base58check(text);
+	case VALIDATE_BECH32:
+		return is_bech32(text);
+	case VALIDATE_BIP39:
+		return has_bip39_phrase(text);
 	}
 	return false;
 }

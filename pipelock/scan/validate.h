@@ -20,6 +20,9 @@ enum validator_kind {
 				  character */
 	VALIDATE_CARD,	       /* luhn, and a payment network issues numbers that begin so and are so long */
 	VALIDATE_ABA,	       /* routing transit number of the American Bankers Association: nine digits */
+	VALIDATE_BASE58CHECK,  /* the last three: validate_wallet.h */
+	VALIDATE_BECH32,
+	VALIDATE_BIP39,
 };
 
 struct validator {
