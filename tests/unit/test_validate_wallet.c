@@ -571,6 +571,9 @@ static void test_bip39_places(void **state)
 		strcpy(text + n, phrase);
 		/* A word and what isn't between words make two. */
 		assert_true(asks(has_bip39_phrase, text, strlen(text)) == (2 * others + 12 <= 40));
+		memmove(text + 4, text, strlen(text) + 1);
+		memcpy(text, "the ", 4);
+		assert_true(asks(has_bip39_phrase, text, strlen(text)) == (1 + 2 * others + 12 <= 40));
 	}
 	memset(text, ' ', sizeof(text));
 	assert_false(asks(has_bip39_phrase, text, sizeof(text)));
