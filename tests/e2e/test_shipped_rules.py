@@ -13,7 +13,7 @@ import uuid
 import zlib
 from typing import Any, Callable
 
-from lib import shipped
+from lib import shipped, tokens
 from lib.product import clean_environment, folder_of
 
 # Between texts that are checked together: rules that look past a gap stop at braces or do not get over the letters.
@@ -200,7 +200,12 @@ FORMATS: dict[str, Callable[[], str]] = {
     "buildkite-token": lambda: "bk" + "ua_" + hexa(40),
     "sonarqube-token": lambda: "sq" + "u_" + hexa(40),
     "private-key": lambda: pem(secrets.choice(["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "])),
-    "age-secret-key": lambda: "AGE-SECRET" + "-KEY-1" + rnd(58, "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"),
+    "age-secret-key": tokens.age,
+    "nostr-secret-key": tokens.nostr,
+    "bitcoin-private-key": tokens.wif,
+    "extended-private-key": tokens.extended_private_key,
+    "wallet-seed-phrase": lambda: f"mnemonic: {tokens.seed_phrase()}",
+    "wallet-seed-phrase-checked": lambda: f"recovery phrase of my wallet: {tokens.seed_phrase(24)}",
     "jwt": jwt,
     "postgres-url": lambda: f"postgresql://app:{rnd(14)}@db.internal:5432/prod",
     "mongodb-url": lambda: f"mongodb+srv://app:{rnd(14)}@cluster0.internal/prod",
@@ -280,7 +285,8 @@ class Examples(unittest.TestCase):
         pairs = [(rule.id, text) for rule in self.rules if "body" in rule.parts for text in rule.ignore]
         for (rule, text), found in zip(pairs, found_in([text for _, text in pairs])):
             with self.subTest(rule, example=text[:40]):
-                self.assertNotIn(rule, found)
+                # Behind other texts a rule with ^ does not see the start that it asks for: such a text is asked alone.
+                self.assertNotIn(rule, found and rules_of(check("--file", "-", text=text)))
 
     def test_rules_for_urls_alone(self) -> None:
         for rule in self.rules:

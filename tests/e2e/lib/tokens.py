@@ -2,8 +2,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import re
 import secrets
 import string
+from pathlib import Path
 from typing import Iterator
 from urllib.parse import unquote_to_bytes
 
@@ -50,6 +53,62 @@ def google() -> str:
 
 def gitlab() -> str:
     return "gl" + "pat-" + _random(20)
+
+
+# ---- what wallets write out
+
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_WORD_LIST = Path(__file__).resolve().parents[3] / "pipelock/scan/bip39_words.c"
+
+
+def _base58check(octets: bytes) -> str:
+    octets += hashlib.sha256(hashlib.sha256(octets).digest()).digest()[:4]
+    number, text = int.from_bytes(octets, "big"), ""
+    while number:
+        number, digit = divmod(number, 58)
+        text = _BASE58[digit] + text
+    return "1" * (len(octets) - len(octets.lstrip(b"\0"))) + text
+
+
+def _bech32(part: str, octets: bytes) -> str:
+    """BIP-173; the checksum is the remainder of a division of polynomials over GF(32)."""
+    bits = "".join(f"{octet:08b}" for octet in octets)
+    data = [int(bits[i:i + 5].ljust(5, "0"), 2) for i in range(0, len(bits), 5)]
+    check = 1
+    for value in [*(ord(c) >> 5 for c in part), 0, *(ord(c) & 31 for c in part), *data, *[0] * 6]:
+        top, check = check >> 25, (check & 0x1ffffff) << 5 ^ value
+        for i, generator in enumerate((0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3)):
+            check ^= generator if top >> i & 1 else 0
+    check ^= 1
+    return part + "1" + "".join(_BECH32[value] for value in [*data, *(check >> 5 * (5 - i) & 31 for i in range(6))])
+
+
+def wif() -> str:
+    """A Bitcoin private key in wallet import format, of either kind."""
+    return _base58check(b"\x80" + secrets.token_bytes(32) + secrets.choice([b"", b"\1"]))
+
+
+def extended_private_key() -> str:
+    """BIP-32, the master key of a wallet of one of the kinds of SLIP-132, or of the test network."""
+    version = secrets.choice(["0488ade4", "049d7878", "04b2430c", "04358394"])
+    return _base58check(bytes.fromhex(version) + bytes(9) + secrets.token_bytes(32) + b"\0" + secrets.token_bytes(32))
+
+
+def nostr() -> str:
+    return _bech32("ns" + "ec", secrets.token_bytes(32))
+
+
+def age() -> str:
+    return _bech32("age-secret-" + "key-", secrets.token_bytes(32)).upper()
+
+
+def seed_phrase(count: int = 12) -> str:
+    """BIP-39, from the list that the validator has."""
+    words = re.findall(r'"([a-z]+)"[,}]', _WORD_LIST.read_text())
+    entropy = secrets.token_bytes(count * 4 // 3)
+    bits = "".join(f"{octet:08b}" for octet in entropy + hashlib.sha256(entropy).digest()[:1])
+    return " ".join(words[int(bits[i * 11:i * 11 + 11], 2)] for i in range(count))
 
 
 KINDS = {"aws": aws, "github": github, "anthropic": anthropic, "slack": slack, "sendgrid": sendgrid, "google": google,
