@@ -81,14 +81,6 @@ static void take_plain(void *arg, struct span octets)
 	v->decoded_n += octets.n;
 }
 
-/* A language and a country, as "sk-SK": what stands behind it is no more of it, though a key may begin so. */
-static bool is_locale(struct span text)
-{
-	const char *p = text.p;
-	return text.n == 5 && is_lower((unsigned char)p[0]) && is_lower((unsigned char)p[1]) &&
-	       (p[2] == '-' || p[2] == '_') && is_upper((unsigned char)p[3]) && is_upper((unsigned char)p[4]);
-}
-
 static struct span undo_escapes(struct joined *v, struct span text)
 {
 	struct plain plain;
@@ -105,7 +97,7 @@ static void make_plain(struct joined *v)
 {
 	for (size_t i = 0; i < v->count; i++) {
 		v->plain[i] = undo_escapes(v, v->pieces[i].text);
-		if (is_locale(v->plain[i]))
+		if (values_is_locale(v->plain[i]))
 			v->plain[i] = SPAN(VIEW_BREAK);
 	}
 }

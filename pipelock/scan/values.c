@@ -9,6 +9,23 @@ static bool is_token_octet(unsigned char c)
 	       c == '.' || c == '+' || c == '/' || c == '=' || c == '~' || c == ':' || c == '%';
 }
 
+static bool is_lower(char c)
+{
+	return c >= 'a' && c <= 'z';
+}
+
+static bool is_upper(char c)
+{
+	return c >= 'A' && c <= 'Z';
+}
+
+bool values_is_locale(struct span value)
+{
+	const char *p = value.p;
+	return value.n == 5 && is_lower(p[0]) && is_lower(p[1]) && (p[2] == '-' || p[2] == '_') &&
+	       is_upper(p[3]) && is_upper(p[4]);
+}
+
 void values_init(struct values *v)
 {
 	memset(v, 0, sizeof(*v));
@@ -36,7 +53,7 @@ static bool is_plain(const struct fragment *piece)
 {
 	unsigned lower = 0, digits = 0;
 	for (unsigned i = 0; i < piece->size; i++) {
-		lower += piece->text[i] >= 'a' && piece->text[i] <= 'z';
+		lower += is_lower(piece->text[i]);
 		digits += piece->text[i] >= '0' && piece->text[i] <= '9';
 	}
 	return lower == piece->size || digits == piece->size;
@@ -117,6 +134,11 @@ static void value_end(struct values *v, values_emit *emit, void *arg)
 		emit(arg, VALUES_JOINED, SPAN(VIEW_BREAK));
 	if (v->tail_n > 0)
 		emit(arg, VALUES_JOINED, (struct span){v->tail, v->tail_n});
+	const struct fragment *piece = &v->row[v->count];
+	if (!v->no_piece && values_is_locale((struct span){piece->text, piece->size})) {
+		emit(arg, VALUES_JOINED, SPAN(VIEW_BREAK));
+		v->no_piece = true;
+	}
 	v->tail_n = 0;
 	v->length = 0;
 	row_end(v, emit, arg);

@@ -21,6 +21,9 @@
 #define VALUES_SHORTEST 16u  /* octets of pieces together */
 #define VALUES_LONGEST 256u
 
+/* A language and a country, as "sk-SK": what stands behind it is no more of it, though a key may begin so. */
+bool values_is_locale(struct span value);
+
 enum values_track { VALUES_JOINED, VALUES_FRAGMENTS, VALUES_TRACKS };
 typedef void values_emit(void *arg, enum values_track track, struct span octets);
 

@@ -121,6 +121,7 @@ static void test_what_is_no_piece_parts_a_row(void **state)
 	CHECK("Abcdefgh" E "two words" E "Ijklmnop", "Abcdefghtwo wordsIjklmnop", "");
 	CHECK("Abcdefgh" E "" E "Ijklmnop" E, "AbcdefghIjklmnop", "AbcdefghIjklmnop\n");
 	CHECK("Abcdefgh" E "\xc3\xa9" E "Ijklmnop", "Abcdefgh\xc3\xa9Ijklmnop", "");
+	CHECK("Abcdefgh" E "sk-SK" E "Ijklmnop" E "pt_BR", "Abcdefghsk-SK\nIjklmnoppt_BR\n", "");
 	CHECK("A_b-c.d+" E "e/f=g~h:i%", "A_b-c.d+e/f=g~h:i%", "A_b-c.d+e/f=g~h:i%\n");
 }
 
@@ -197,6 +198,12 @@ static void test_long_rows(void **state)
 
 /* ---- any octets */
 
+static bool is_locale(const char *p, size_t n)
+{
+	return n == 5 && memchr("-_", p[2], 2) && p[0] >= 'a' && p[0] <= 'z' && p[1] >= 'a' && p[1] <= 'z' &&
+	       p[3] >= 'A' && p[3] <= 'Z' && p[4] >= 'A' && p[4] <= 'Z';
+}
+
 static bool is_piece(const char *p, size_t n)
 {
 	static const char marks[] = "_-.+/=~:%";
@@ -205,7 +212,7 @@ static bool is_piece(const char *p, size_t n)
 		if (!letter && !(p[i] >= '0' && p[i] <= '9') && !(p[i] && strchr(marks, p[i])))
 			return false;
 	}
-	return n > 0 && n <= VALUES_FRAGMENT;
+	return n > 0 && n <= VALUES_FRAGMENT && !is_locale(p, n);
 }
 
 static bool is_plain(const char *p, size_t n)
@@ -261,6 +268,8 @@ static void test_noise(void **state)
 				noise[n++] = alphabet[(size_t)rand() % kinds];
 			noise[n++] = E[0];
 			put(&want, VALUES_JOINED, values[count].p, size);
+			if (is_locale(values[count].p, size))
+				put(&want, VALUES_JOINED, VIEW_BREAK, 1);
 			if (size > 0)
 				put_lines(&want, values, count++);
 		}
