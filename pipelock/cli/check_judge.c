@@ -62,7 +62,7 @@ static bool judge_target(struct check *check, const struct target *target, struc
 	else
 		check->gate.findings.unscannable = "out of memory";
 	free(url);
-	gate_word(&check->gate, method);
+	gate_text(&check->gate, SCAN_HEADER, method);
 	if (check->route && check->route->action == ROUTE_DENY)
 		refuse(check, REFUSAL_ROUTE_DENIED);
 	if (!check->route && config->mode == MODE_STRICT)
@@ -148,7 +148,7 @@ static void judge_chunked(struct check *check, struct span body)
 		check->gate.findings.unscannable = "out of memory";
 	else if (event == HTTP1_CHUNK_TRAILERS &&
 		 http1_parse_trailers(body.p, body.n, 0, trailers, &error) == HTTP1_DONE)
-		gate_fields(&check->gate, trailers);
+		gate_fields(&check->gate, SCAN_HEADER, trailers);
 	else if (check->refusal.code == REFUSAL_NONE)
 		check->refusal = refusal_from_http1(error == HTTP1_OK ? HTTP1_BAD_CHUNK : error);
 	free(trailers);
@@ -254,7 +254,7 @@ static bool judge_message(struct check *check, struct request_text *text, FILE *
 		check->refusal = refusal_from_http1(error);
 	} else if (resolve(check, head, &target) == REFUSAL_NONE &&
 		   judge_target(check, &target, head->method)) {
-		gate_fields(&check->gate, head);
+		gate_fields(&check->gate, SCAN_HEADER, head);
 		if (text->n > head->size || !feof(in))
 			ok = judge_body(check, head, text, in, why);
 	}

@@ -111,7 +111,7 @@ static void exchange_open_gate(struct exchange *exchange, const struct http1_hea
 		exchange_host(exchange));
 	gate_url(&exchange->gate, (struct span){exchange->url, exchange->url_size});
 	if (exchange->odd_method)
-		gate_word(&exchange->gate, head->method);
+		gate_text(&exchange->gate, SCAN_HEADER, head->method);
 }
 
 /* Where it goes: the place, then the route. */
@@ -132,7 +132,7 @@ static bool exchange_admit_destination(struct exchange *exchange)
 /* What it says: URL (scanned before) and fields against the rules. */
 static bool exchange_admit_words(struct exchange *exchange, const struct http1_head *head)
 {
-	gate_fields(&exchange->gate, head);
+	gate_fields(&exchange->gate, SCAN_HEADER, head);
 	if (head->framing != HTTP1_NO_BODY)
 		gate_body_begin(&exchange->gate, SCAN_BODY, head);
 	if (gate_verdict(&exchange->gate) != VERDICT_BLOCK)
@@ -320,6 +320,14 @@ void exchange_complete(struct exchange *exchange)
 	exchange_end(exchange, whole && exchange->keep_alive ? SESSION_KEEP : SESSION_CLOSE);
 }
 
+/* What the refusal names: an answer may have come, or begun, before the rest of the request was judged. */
+static const struct findings *exchange_blocking(const struct exchange *exchange)
+{
+	const struct gate *answer = &exchange->response.gate;
+	return exchange->response.gated && gate_verdict(answer) == VERDICT_BLOCK ? &answer->findings
+										 : &exchange->gate.findings;
+}
+
 void exchange_refuse_code(struct exchange *exchange, enum refusal_code code)
 {
 	struct refusal refusal = {.code = code};
@@ -342,8 +350,7 @@ void exchange_refuse(struct exchange *exchange, const struct refusal *refusal)
 	}
 	struct refusal_context context = {
 		.request_id = exchange->id,
-		.findings = exchange->response.gated ? &exchange->response.gate.findings
-						     : &exchange->gate.findings,
+		.findings = exchange_blocking(exchange),
 		.route = exchange->route && exchange->route->name ? span_of(exchange->route->name)
 								  : (struct span){NULL, 0},
 		.head_request = exchange->head_request,

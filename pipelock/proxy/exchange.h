@@ -56,7 +56,7 @@ struct exchange_response {
 	long long first_ms;
 	/* what comes back is held against the rules for responses */
 	struct gate gate;
-	bool gated;   /* the gate is open */
+	bool gated;   /* the gate is open: a head came */
 	bool holding; /* it waits whole, its head too */
 	char *head;   /* owned; rendered, not yet put out */
 	size_t head_size;

@@ -120,7 +120,7 @@ static bool exchange_take_trailers(struct exchange *exchange, struct evbuffer *i
 		exchange_refuse(exchange, &refusal);
 		return false;
 	}
-	gate_fields(&exchange->gate, &trailers);
+	gate_fields(&exchange->gate, SCAN_HEADER, &trailers);
 	struct worker *worker = exchange->worker;
 	request->trailers_size = forward_trailers(&trailers, worker->scratch, sizeof(worker->scratch));
 	request->trailers = malloc(request->trailers_size + 1);

@@ -66,6 +66,29 @@ static size_t exchange_render_head(
 	return forward_response(head, how, worker->scratch, sizeof(worker->scratch));
 }
 
+/* What comes back has a gate of its own, from its first head on. */
+static void exchange_open_response_gate(struct exchange *exchange)
+{
+	struct exchange_response *response = &exchange->response;
+	if (response->gated)
+		return;
+	gate_open(&response->gate, exchange->worker->scanner, exchange->worker->proxy->config,
+		exchange->route, exchange_host(exchange));
+	response->gated = true;
+}
+
+/* What the agent would read in a head: the reason is the origin's words, too. false: the exchange is gone. */
+static bool exchange_check_response_head(struct exchange *exchange, const struct http1_head *head)
+{
+	struct gate *gate = &exchange->response.gate;
+	exchange_open_response_gate(exchange);
+	if (!gate_looks_at(gate, SCAN_RESPONSE))
+		return true;
+	gate_text(gate, SCAN_RESPONSE, head->reason);
+	gate_fields(gate, SCAN_RESPONSE, head);
+	return exchange_check_response(exchange);
+}
+
 /* 1xx: passed on, but 100, which we have said ourselves if it was asked for, and never to HTTP/1.0 (RFC
  * 9110 15.2). */
 static bool exchange_take_interim(struct exchange *exchange, const struct http1_head *head)
@@ -75,6 +98,8 @@ static bool exchange_take_interim(struct exchange *exchange, const struct http1_
 		size_t size = exchange_render_head(exchange, head, &how);
 		if (size == 0)
 			return exchange_hop_malformed(exchange);
+		if (!exchange_check_response_head(exchange, head))
+			return false;
 		evbuffer_add(channel_output(exchange->session->agent), exchange->worker->scratch, size);
 	}
 	evbuffer_drain(channel_input(exchange->hop), head->size);
@@ -115,7 +140,7 @@ static void on_response_hold_over(evutil_socket_t fd, short what, void *arg);
 
 /* A body that is told to be short waits whole, so that what must not come in can be refused in words; any
  * other streams. */
-static bool exchange_open_response_gate(struct exchange *exchange, const struct http1_head *head)
+static bool exchange_begin_response_body(struct exchange *exchange, const struct http1_head *head)
 {
 	struct exchange_response *response = &exchange->response;
 	const struct config *config = exchange->worker->proxy->config;
@@ -124,13 +149,10 @@ static bool exchange_open_response_gate(struct exchange *exchange, const struct 
 		exchange_refuse_code(exchange, REFUSAL_OVERLOADED);
 		return false;
 	}
-	gate_open(
-		&response->gate, exchange->worker->scanner, config, exchange->route, exchange_host(exchange));
+	event_assign(&response->hold_timer, exchange->worker->base, -1, 0, on_response_hold_over, exchange);
 	gate_body_begin(&response->gate, SCAN_RESPONSE, head);
-	response->gated = true;
 	response->holding = gate_body_is_scanned(&response->gate) && head->framing == HTTP1_LENGTH &&
 			    head->length <= config->hold_bytes && !worker_memory_is_short(exchange->worker);
-	event_assign(&response->hold_timer, exchange->worker->base, -1, 0, on_response_hold_over, exchange);
 	if (response->holding)
 		event_add(&response->hold_timer, &(struct timeval){(time_t)(config->hold_time_ms / 1000),
 							 (suseconds_t)(config->hold_time_ms % 1000 * 1000)});
@@ -161,11 +183,11 @@ static bool exchange_take_final_head(struct exchange *exchange, const struct htt
 		.keep_alive = exchange->keep_alive || switched,
 		.upgrade = head->status == 101,
 	};
-	if (!exchange_keep_head(exchange, head, &how))
+	if (!exchange_keep_head(exchange, head, &how) || !exchange_check_response_head(exchange, head))
 		return false;
 	bool empty = head->framing == HTTP1_NO_BODY || (head->framing == HTTP1_LENGTH && head->length == 0);
 	response->state = empty ? RESPONSE_DONE : RESPONSE_BODY;
-	if (!empty && !exchange_open_response_gate(exchange, head))
+	if (!empty && !exchange_begin_response_body(exchange, head))
 		return false;
 	evbuffer_drain(channel_input(exchange->hop), head->size);
 	if (!response->holding)
@@ -250,6 +272,8 @@ static bool exchange_take_response_trailers(struct exchange *exchange, struct ev
 		return exchange_hop_malformed(exchange);
 	response->trailers_size =
 		forward_trailers(&trailers, exchange->worker->scratch, sizeof(exchange->worker->scratch));
+	if (response->chunk_to_agent && gate_looks_at(&response->gate, SCAN_RESPONSE))
+		gate_fields(&response->gate, SCAN_RESPONSE, &trailers);
 	evbuffer_drain(input, trailers.size);
 	gate_body(&response->gate, (struct span){NULL, 0}, true);
 	response->state = RESPONSE_DONE;
@@ -354,13 +378,12 @@ static bool exchange_pump(struct exchange *exchange)
 void exchange_response_release(struct exchange *exchange)
 {
 	struct exchange_response *response = &exchange->response;
-	if (response->gated) {
+	if (response->pending) {
 		event_del(&response->hold_timer);
-		gate_release(&response->gate);
-	}
-	worker_hold(exchange->worker, -(int64_t)response->held);
-	if (response->pending)
 		evbuffer_free(response->pending);
+	}
+	gate_release(&response->gate);
+	worker_hold(exchange->worker, -(int64_t)response->held);
 	free(response->head);
 }
 

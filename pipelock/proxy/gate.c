@@ -45,7 +45,7 @@ void gate_doubt(struct gate *gate, enum scan_part part, const char *why)
 	gate->findings.unscannable_part = part;
 }
 
-static void gate_text(struct gate *gate, enum scan_part part, struct span text)
+void gate_text(struct gate *gate, enum scan_part part, struct span text)
 {
 	struct scan_target target = {.host = gate->host};
 	scan_text(gate->scanner, part, &target, text, &gate->findings);
@@ -58,41 +58,32 @@ void gate_url(struct gate *gate, struct span url)
 	gate_join_url(gate, url);
 }
 
-void gate_word(struct gate *gate, struct span word)
-{
-	gate_text(gate, SCAN_HEADER, word);
-}
-
-void gate_control(struct gate *gate, struct span payload)
-{
-	gate_text(gate, SCAN_WEBSOCKET, payload);
-}
-
 /* A rule may need the name to know the value ("X-Api-Key: ..."), so both are one text. */
-static void gate_field(struct gate *gate, const struct http1_field *field)
+static void gate_field(struct gate *gate, enum scan_part part, const struct http1_field *field)
 {
 	char room[FIELD_LINE_ROOM];
 	size_t size = field->name.n + 2 + field->value.n;
 	char *line = size <= sizeof(room) ? room : malloc(size);
 	if (!line) {
-		gate_doubt(gate, SCAN_HEADER, "out of memory");
+		gate_doubt(gate, part, "out of memory");
 		return;
 	}
 	memcpy(line, field->name.p, field->name.n);
 	memcpy(line + field->name.n, ": ", 2);
 	memcpy(line + field->name.n + 2, field->value.p, field->value.n);
 	struct scan_target target = {.host = gate->host, .field = field->name};
-	scan_text(gate->scanner, SCAN_HEADER, &target, (struct span){line, size}, &gate->findings);
+	scan_text(gate->scanner, part, &target, (struct span){line, size}, &gate->findings);
 	gate->scanned_bytes += size;
 	if (line != room)
 		free(line);
 }
 
-void gate_fields(struct gate *gate, const struct http1_head *head)
+void gate_fields(struct gate *gate, enum scan_part part, const struct http1_head *head)
 {
 	for (size_t i = 0; i < head->field_count; i++)
-		gate_field(gate, &head->fields[i]);
-	gate_join_fields(gate, head);
+		gate_field(gate, part, &head->fields[i]);
+	if (part == SCAN_HEADER)
+		gate_join_fields(gate, head);
 }
 
 static bool gate_codings(const struct http1_head *head, enum coding *codings, size_t *count)
@@ -140,6 +131,11 @@ uint64_t gate_body_safe(const struct gate *gate)
 	if (gate->findings.unscannable)
 		return gate->report_only ? gate->passed_bytes : 0;
 	return gate->body ? scan_stream_safe(gate->body) : 0;
+}
+
+bool gate_looks_at(const struct gate *gate, enum scan_part part)
+{
+	return !gate->scanner || !scanner_is_idle(gate->scanner, part);
 }
 
 bool gate_body_is_scanned(const struct gate *gate)

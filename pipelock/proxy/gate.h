@@ -1,6 +1,6 @@
 /*
- * The gate, the one seam between traffic and rules: parts of a request go in, a verdict comes out. A gate
- * that was never told anything blocks. Pure.
+ * The gate, the one seam between traffic and rules: parts of a request, or of its answer, go in, a verdict
+ * comes out. A gate that was never told anything blocks. Pure.
  */
 #ifndef PIPELOCK_PROXY_GATE_H
 #define PIPELOCK_PROXY_GATE_H
@@ -26,12 +26,11 @@ void gate_release(struct gate *gate);
 
 /* A URL, or what CONNECT names; and its pieces put together (gate_join.h), as those of fields below. */
 void gate_url(struct gate *gate, struct span url);
-/* A word of the head that is neither: an unregistered method. */
-void gate_word(struct gate *gate, struct span word);
-/* The payload of a WebSocket's control frame. */
-void gate_control(struct gate *gate, struct span payload);
-/* Field lines of a head or of trailers. */
-void gate_fields(struct gate *gate, const struct http1_head *head);
+/* A text by itself that is neither URL nor field: an unregistered method, an answer's reason phrase, the
+ * payload of a WebSocket's control frame. */
+void gate_text(struct gate *gate, enum scan_part part, struct span text);
+/* Field lines of a head or of trailers; part: SCAN_HEADER, or SCAN_RESPONSE. */
+void gate_fields(struct gate *gate, enum scan_part part, const struct http1_head *head);
 
 /* A body (or, in a WebSocket, the next message) follows; codings come from the Content-Encoding fields of the
  * head (RFC 9110 8.4); NULL: none. */
@@ -40,7 +39,8 @@ void gate_body(struct gate *gate, struct span octets, bool last);
 /* Of the octets of the body fed so far, how many may leave. */
 uint64_t gate_body_safe(const struct gate *gate);
 
-/* Does any rule look at the body? */
+/* Does any rule look at this part; at the body that was begun? */
+bool gate_looks_at(const struct gate *gate, enum scan_part part);
 bool gate_body_is_scanned(const struct gate *gate);
 
 /* The other side may wait for octets that are held back: let those go that only could begin something

@@ -147,7 +147,8 @@ static bool relay_on_data(struct relay *relay, struct gate *gate, struct span da
 static bool relay_on_frame_end(struct relay *relay, struct gate *gate)
 {
 	if (websocket_is_control(relay->frames.opcode)) {
-		gate_control(gate, (struct span){relay->frames.control, (size_t)relay->frames.length});
+		gate_text(gate, SCAN_WEBSOCKET,
+			(struct span){relay->frames.control, (size_t)relay->frames.length});
 		return relay_note_finished(relay);
 	}
 	if (!relay->frames.fin)

@@ -60,6 +60,8 @@ struct ruleset *scanner_rules(const struct scanner *scanner);
 /* Look for these values too, in all that leaves. Before the first scan; borrowed for the scanner's life, and
  * findings point into it. */
 void scanner_set_known(struct scanner *scanner, const struct known_set *known);
+/* Nothing is looked for in this part. */
+bool scanner_is_idle(const struct scanner *scanner, enum scan_part part);
 
 /* Told of memory that texts in progress take, or give back (negative), in octets. Before the first scan. What
  * is kept for the next text is not counted: it is bounded. */

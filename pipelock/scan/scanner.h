@@ -43,8 +43,6 @@ void scanner_hold(const struct scanner *scanner, int64_t octets);
 
 /* The values to look for in a part; NULL: none. */
 const struct known_set *scanner_known(const struct scanner *scanner, enum scan_part part);
-/* Nothing is looked for in this part. */
-bool scanner_is_idle(const struct scanner *scanner, enum scan_part part);
 
 /* A search with the scanner's PCRE2 state for the rules of a part. */
 void scanner_prepare(const struct scanner *scanner, enum scan_part part, struct search *search);

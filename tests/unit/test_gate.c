@@ -17,14 +17,16 @@
 #define WARNED "warn-1234"
 #define HOST_NAME_TEXT "api.home.example"
 
-static const char rules[] = "version: 1\nrules:\n"
-			    "- {id: blocks, regex: 'ghp_[A-Za-z0-9]{8,12}'}\n"
-			    "- {id: warns, regex: 'warn-[0-9]{4}', action: warn}\n"
-			    "- {id: off, regex: 'offf-[0-9]{4}', action: allow}\n"
-			    "- {id: whole-field, regex: '(?i)^x-api-key: kk[0-9]{4}$', in: [header]}\n"
-			    "- {id: at-home, regex: 'home-[0-9]{4}', belongs_to: ['*.home.example']}\n"
-			    "- {id: answers, regex: 'resp-[0-9]{4}', in: [response]}\n"
-			    "- {id: slow, regex: 'slow-(?:a|aa){1,31}b'}\n";
+static const char rules[] =
+	"version: 1\nrules:\n"
+	"- {id: blocks, regex: 'ghp_[A-Za-z0-9]{8,12}'}\n"
+	"- {id: warns, regex: 'warn-[0-9]{4}', action: warn}\n"
+	"- {id: off, regex: 'offf-[0-9]{4}', action: allow}\n"
+	"- {id: whole-field, regex: '(?i)^x-api-key: kk[0-9]{4}$', in: [header]}\n"
+	"- {id: at-home, regex: 'home-[0-9]{4}', belongs_to: ['*.home.example']}\n"
+	"- {id: answers, regex: 'resp-[0-9]{4}', in: [response], belongs_to: ['*.home.example']}\n"
+	"- {id: whole-line, regex: '(?i)^x-note: note[0-9]{4}$', in: [response]}\n"
+	"- {id: slow, regex: 'slow-(?:a|aa){1,31}b'}\n";
 
 static struct scanner *scanner;
 
@@ -74,7 +76,7 @@ static void put_fields(struct gate *gate, const char *fields)
 	struct http1_head head;
 	int n = snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n", fields);
 	parse_request((struct span){text, (size_t)n}, &head);
-	gate_fields(gate, &head);
+	gate_fields(gate, SCAN_HEADER, &head);
 }
 
 /* coding: the Content-Encoding fields, or NULL. */
@@ -153,7 +155,7 @@ static void test_clean_requests_pass(void **state)
 		open_gate(&gate, every_mode[i % 3], every_route[i / 3]);
 		assert_int_equal(gate_verdict(&gate), VERDICT_ALLOW);
 		gate_url(&gate, SPAN("https://a/"));
-		gate_word(&gate, SPAN("BREW"));
+		gate_text(&gate, SCAN_HEADER, SPAN("BREW"));
 		put_fields(&gate, "Cookie: c\r\nX-Empty:\r\n");
 		assert_int_equal(gate.scanned_bytes, 10 + 4 + 7 + 9 + 9);
 		begin_body(&gate, NULL);
@@ -195,7 +197,7 @@ static void put_secret(struct gate *gate, enum place place, const char *secret)
 		gate_url(gate, span_of(text));
 		break;
 	case IN_WORD:
-		gate_word(gate, span_of(secret));
+		gate_text(gate, SCAN_HEADER, span_of(secret));
 		break;
 	case IN_FIELD:
 		snprintf(text, sizeof(text), "Cookie: k=%s;\r\n", secret);
@@ -277,7 +279,7 @@ static void test_trailers_are_scanned(void **state)
 	struct span text = SPAN("X-Clean: 1\r\nX-Late: " BLOCKED "\r\n\r\n");
 	open_gate(&gate, MODE_BALANCED, NULL);
 	assert_int_equal(http1_parse_trailers(text.p, text.n, 0, &trailers, &error), HTTP1_DONE);
-	gate_fields(&gate, &trailers);
+	gate_fields(&gate, SCAN_HEADER, &trailers);
 	assert_int_equal(gate_verdict(&gate), VERDICT_BLOCK);
 	gate_release(&gate);
 }
@@ -359,7 +361,7 @@ static void test_labels_of_host_are_put_together(void **state)
 	struct http1_head head;
 	open_gate(&gate, MODE_BALANCED, NULL);
 	parse_request(SPAN("GET / HTTP/1.1\r\nHost: ghp_abcd.EFGH1234.example\r\n\r\n"), &head);
-	gate_fields(&gate, &head);
+	gate_fields(&gate, SCAN_HEADER, &head);
 	assert_int_equal(gate_verdict(&gate), VERDICT_BLOCK);
 	assert_int_equal(gate.findings.items[0].offset, 6);
 	gate_release(&gate);
@@ -416,6 +418,61 @@ static void test_rules_for_answers_see_answers(void **state)
 	feed(&gate, SPAN("{resp-1234}"), 3, true);
 	assert_int_equal(gate_verdict(&gate), VERDICT_BLOCK);
 	gate_release(&gate);
+}
+
+/* Fields of an answer: each line as a whole, and by the rules for answers alone. None is a credential's. */
+static void test_fields_of_answers(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *fields;
+		enum verdict verdict;
+	} cases[] = {
+		{"X-Note: resp-1234\r\n", VERDICT_BLOCK},
+		{"X-Clean: 1\r\nX-Late: a resp-1234 b\r\n", VERDICT_BLOCK},
+		{"resp-1234: 1\r\n", VERDICT_BLOCK},
+		{"X-Note: %72%65%73%70-1234\r\n", VERDICT_BLOCK},
+		{"X-Note: cmVzcC0xMjM0IGFuZCBtb3Jl\r\n", VERDICT_BLOCK},
+		{"X-NOTE:note1234\r\n", VERDICT_BLOCK},
+		{"X-Notes: note1234\r\n", VERDICT_ALLOW},
+		{"Authorization: resp-1234\r\n", VERDICT_BLOCK},
+		{"X-Note: resp-123\r\nX-Empty:\r\n", VERDICT_ALLOW},
+		{"X-Note: " BLOCKED "\r\nX-Warn: " WARNED "\r\n", VERDICT_ALLOW},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[256];
+		struct http1_head head;
+		enum http1_error error;
+		struct gate gate;
+		int n = snprintf(text, sizeof(text), "HTTP/1.1 204 No Content\r\n%s\r\n", cases[i].fields);
+		assert_int_equal(
+			http1_parse_response(text, (size_t)n, 0, SPAN("GET"), &head, &error), HTTP1_DONE);
+		open_gate(&gate, MODE_BALANCED, NULL);
+		gate_text(&gate, SCAN_RESPONSE, head.reason);
+		gate_fields(&gate, SCAN_RESPONSE, &head);
+		if (gate_verdict(&gate) != cases[i].verdict)
+			fail_msg("%s: %s", cases[i].fields, verdict_name(gate_verdict(&gate)));
+		if (gate.findings.count > 0)
+			assert_int_equal(gate.findings.items[0].part, SCAN_RESPONSE);
+		gate_release(&gate);
+	}
+}
+
+static void test_what_no_rule_looks_at(void **state)
+{
+	(void)state;
+	struct gate gate;
+	open_gate(&gate, MODE_BALANCED, NULL);
+	for (enum scan_part part = SCAN_URL; part < SCAN_PARTS; part++)
+		assert_true(gate_looks_at(&gate, part));
+	struct ruleset *set = oracle_ruleset("version: 1\nrules:\n- {id: a, regex: 'abcd[0-9]'}\n");
+	gate.scanner = scanner_new(set, oracle_key);
+	for (enum scan_part part = SCAN_URL; part < SCAN_PARTS; part++)
+		assert_int_equal(gate_looks_at(&gate, part), part != SCAN_RESPONSE);
+	scanner_free(gate.scanner);
+	ruleset_put(set);
+	gate.scanner = NULL; /* nobody knows */
+	assert_true(gate_looks_at(&gate, SCAN_RESPONSE));
 }
 
 /* ---- who has the last word */
@@ -632,7 +689,7 @@ static void test_a_budget_that_runs_out(void **state)
 		check_unscannable(&gate, SCAN_URL);
 		gate_release(&gate);
 		open_gate(&gate, mode, every_route[i / 3]);
-		gate_word(&gate, slow);
+		gate_text(&gate, SCAN_HEADER, slow);
 		check_unscannable(&gate, SCAN_HEADER);
 		gate_release(&gate);
 		open_gate(&gate, mode, every_route[i / 3]);
@@ -673,6 +730,8 @@ int main(void)
 		cmocka_unit_test(test_more_cookies_than_there_is_room_for),
 		cmocka_unit_test(test_a_secret_at_home),
 		cmocka_unit_test(test_rules_for_answers_see_answers),
+		cmocka_unit_test(test_fields_of_answers),
+		cmocka_unit_test(test_what_no_rule_looks_at),
 		cmocka_unit_test(test_rule_route_and_mode),
 		cmocka_unit_test(test_findings_beyond_the_table_count),
 		cmocka_unit_test(test_no_octet_of_a_match_leaves),
