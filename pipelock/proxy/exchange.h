@@ -54,7 +54,7 @@ struct exchange_response {
 	bool hop_keep_alive;
 	uint64_t body_bytes; /* that came */
 	long long first_ms;
-	/* what comes back is held against the rules for responses */
+	/* what comes back, in a WebSocket too, is held against the rules for responses */
 	struct gate gate;
 	bool gated;   /* the gate is open: a head came */
 	bool holding; /* it waits whole, its head too */
@@ -66,17 +66,26 @@ struct exchange_response {
 	struct event hold_timer;
 };
 
+/* One end of a WebSocket, whose messages are held against the rules. */
+struct exchange_speaker {
+	struct relay *relay;
+	struct gate *gate;
+	enum scan_part part;
+	struct event hold_timer;
+};
+
 /* After the switch: both directions until both have ended. */
 struct exchange_tunnel {
 	struct event idle_timer;
 	long long active_ms;
 	uint64_t to_origin, to_agent; /* octets passed on */
 	/* of a WebSocket */
-	struct relay *relay; /* NULL: spliced, nothing is read */
-	struct websocket from_origin;
+	struct exchange_speaker from_agent;  /* no relay: spliced, nothing is read */
+	struct exchange_speaker from_origin; /* no relay: no rule looks at it */
+	struct evbuffer *judged;	     /* of what the origin said, what may pass */
+	struct websocket to_agent_frames;
 	bool agent_at_boundary; /* what the agent got ends with a whole frame: one of ours may follow */
-	struct event hold_timer;
-	size_t held; /* counted in the worker's memory */
+	size_t held;		/* counted in the worker's memory */
 };
 
 struct exchange {
@@ -154,6 +163,9 @@ bool exchange_tunnel_start(struct exchange *exchange);
 bool exchange_websocket_start(struct exchange *exchange);
 bool exchange_websocket_to_origin(struct exchange *exchange);
 bool exchange_websocket_to_agent(struct exchange *exchange);
+/* An end has stopped sending in the middle of a message. */
+bool exchange_websocket_is_cut(const struct exchange_speaker *speaker);
+void exchange_websocket_drop(struct exchange *exchange, struct exchange_speaker *speaker);
 void exchange_websocket_release(struct exchange *exchange);
 /* The record of an exchange, with `code` (NULL: by refusal and verdict). false: it can't be kept, nothing may
  * go on. */

@@ -66,7 +66,7 @@ static size_t exchange_render_head(
 	return forward_response(head, how, worker->scratch, sizeof(worker->scratch));
 }
 
-/* What comes back has a gate of its own, from its first head on. */
+/* What comes back has a gate of its own, from its first head to the last frame of a WebSocket. */
 static void exchange_open_response_gate(struct exchange *exchange)
 {
 	struct exchange_response *response = &exchange->response;

@@ -41,7 +41,7 @@ static void tunnel_splice(struct channel *from, struct channel *to, uint64_t *co
 static bool tunnel_move(struct exchange *exchange)
 {
 	struct exchange_tunnel *tunnel = &exchange->tunnel;
-	if (tunnel->relay)
+	if (tunnel->from_agent.relay)
 		return exchange_websocket_to_origin(exchange) && exchange_websocket_to_agent(exchange);
 	tunnel_splice(exchange->session->agent, exchange->hop, &tunnel->to_origin);
 	tunnel_splice(exchange->hop, exchange->session->agent, &tunnel->to_agent);
@@ -69,12 +69,13 @@ static void tunnel_step(struct exchange *exchange)
 	exchange->tunnel.active_ms = loop_now_ms();
 	if (!tunnel_move(exchange))
 		return;
-	/* Half a message is no message. */
-	if (exchange->tunnel.relay && channel_input_ended(agent) &&
-		!relay_at_boundary(exchange->tunnel.relay)) {
+	/* Half a message is no message. What the origin said before it still reaches the agent. */
+	if (channel_input_ended(agent) && exchange_websocket_is_cut(&exchange->tunnel.from_agent)) {
 		exchange_end_tunnel(exchange, "client_closed");
 		return;
 	}
+	if (channel_input_ended(exchange->hop) && exchange_websocket_is_cut(&exchange->tunnel.from_origin))
+		exchange_websocket_drop(exchange, &exchange->tunnel.from_origin);
 	tunnel_follow(agent, exchange->hop);
 	tunnel_follow(exchange->hop, agent);
 	if (tunnel_is_over(exchange))

@@ -21,6 +21,7 @@ struct segment {
 };
 
 struct relay {
+	enum scan_part part;
 	struct websocket frames;
 	uint64_t hold_bytes;
 	struct evbuffer *pending;
@@ -34,12 +35,13 @@ struct relay {
 	char unmasked[UNMASK_BYTES];
 };
 
-struct relay *relay_new(uint64_t hold_bytes)
+struct relay *relay_new(enum scan_part part, uint64_t hold_bytes)
 {
 	struct relay *relay = calloc(1, sizeof(*relay));
 	if (!relay)
 		return NULL;
-	websocket_init(&relay->frames, true);
+	relay->part = part;
+	websocket_init(&relay->frames, part == SCAN_WEBSOCKET);
 	relay->hold_bytes = hold_bytes;
 	relay->pending = evbuffer_new();
 	if (relay->pending)
@@ -117,7 +119,7 @@ static void relay_begin_message(struct relay *relay, struct gate *gate)
 	relay->streaming = false;
 	relay->whole_from = relay->count;
 	relay->content = relay->left = 0;
-	gate_body_begin(gate, SCAN_WEBSOCKET, NULL);
+	gate_body_begin(gate, relay->part, NULL);
 }
 
 /* The octets that were unfinished are a part of what may go. */
@@ -147,7 +149,7 @@ static bool relay_on_data(struct relay *relay, struct gate *gate, struct span da
 static bool relay_on_frame_end(struct relay *relay, struct gate *gate)
 {
 	if (websocket_is_control(relay->frames.opcode)) {
-		gate_text(gate, SCAN_WEBSOCKET,
+		gate_text(gate, relay->part,
 			(struct span){relay->frames.control, (size_t)relay->frames.length});
 		return relay_note_finished(relay);
 	}
@@ -157,7 +159,7 @@ static bool relay_on_frame_end(struct relay *relay, struct gate *gate)
 		gate_body(gate, (struct span){NULL, 0}, true);
 	/* A gate that holds back some of a whole message without a reason is not believed. */
 	if (gate_body_safe(gate) < relay->content)
-		gate_doubt(gate, SCAN_WEBSOCKET, "its end was not scanned");
+		gate_doubt(gate, relay->part, "its end was not scanned");
 	relay_end_message(relay);
 	return true;
 }
@@ -254,7 +256,7 @@ int relay_release(struct relay *relay, const struct gate *gate, struct evbuffer 
 
 size_t relay_waiting(const struct relay *relay)
 {
-	return evbuffer_get_length(relay->pending);
+	return relay ? evbuffer_get_length(relay->pending) : 0;
 }
 
 bool relay_is_flooded(const struct relay *relay)

@@ -1,5 +1,5 @@
 /*
- * An agent's direction of a WebSocket: frames are read, each message is held against the rules as one text
+ * One direction of a WebSocket: frames are read, each message is held against the rules as one text
  * whatever its fragments, and the frames leave as they came, as far as what they carry is safe. A message up
  * to `hold` waits whole. Event code's state, but no events: it is fed and asked.
  */
@@ -19,8 +19,9 @@ enum relay_result {
 	RELAY_OK = 0,
 };
 
-/* hold_bytes: a message up to this size waits whole. NULL: out of memory. */
-struct relay *relay_new(uint64_t hold_bytes);
+/* part: SCAN_WEBSOCKET for what the agent says, SCAN_RESPONSE for what the origin does. hold_bytes: a message
+ * up to this size waits whole. NULL: out of memory. */
+struct relay *relay_new(enum scan_part part, uint64_t hold_bytes);
 void relay_free(struct relay *relay);
 
 /* Take all frames and parts of frames out of `in`. The gate's verdict is to be asked after each call, before
@@ -32,7 +33,8 @@ const char *relay_error(const struct relay *relay);
 /* Move what may leave to out. 0, or -ENOMEM. */
 int relay_release(struct relay *relay, const struct gate *gate, struct evbuffer *out);
 
-/* Octets that wait, and whether more wait than is good for them: then the message can't be judged. */
+/* Octets that wait (of NULL: none), and whether more wait than is good for them: then the message can't be
+ * judged. */
 size_t relay_waiting(const struct relay *relay);
 bool relay_is_flooded(const struct relay *relay);
 /* A message has begun and is still held whole. */
