@@ -169,7 +169,7 @@ bool is_bech32(struct span text)
 #define PHRASE_MAX 24u
 #define PHRASE_STEP 3u
 #define WORD_BITS 11u
-#define BETWEEN_MAX 8u
+#define BETWEEN_MAX 24u
 #define WORDS_MAX 40u
 #define NO_WORD BIP39_WORDS
 
@@ -207,12 +207,11 @@ static size_t measure_word(struct span text)
 	return n;
 }
 
-/* Octets of what may stand between two words; 0 when there is none, or more than that. */
+/* Octets that may stand between two words; 0 when there are none, or more than that. */
 static size_t measure_between(struct span text)
 {
-	static const char between[] = " \t\r\n,\"'0123456789.):";
 	size_t n = 0;
-	while (n < text.n && n <= BETWEEN_MAX && memchr(between, text.p[n], sizeof(between) - 1))
+	while (n < text.n && n <= BETWEEN_MAX && !is_letter(text.p[n]))
 		n++;
 	return n <= BETWEEN_MAX ? n : 0;
 }

@@ -20,10 +20,10 @@ bool is_bech32(struct span text);
 
 /*
  * Do 12, 15, 18, 21 or 24 words of the English list stand in a row in the text whose checksum is right
- * (BIP-39, "Generating the mnemonic")? Case is ignored. Between two words stand 1 to 8 blanks, commas, line
- * breaks, quotation marks or the digits and marks of a numbering. The first 40 words of the list in a text
- * are looked at; others, any number in a row, count as one. Words in the order of the list are a piece of the
- * list and no phrase.
+ * (BIP-39, "Generating the mnemonic")? Case is ignored. Between two words stand 1 to 24 octets that are no
+ * letters: blanks, commas, line breaks, quotation marks, a numbering. The first 40 words of the list in a
+ * text are looked at; others, any number in a row, count as one. Words in the order of the list are a piece
+ * of the list and no phrase.
  */
 bool has_bip39_phrase(struct span text);
 

@@ -426,15 +426,14 @@ static void test_bip39(void **state)
 			"my ozone drill grab fiber curtain grace pudding thank cruise elder eight picnic",
 			true},
 		{has_bip39_phrase,
-			"ozone-drill-grab-fiber-curtain-grace-pudding-thank-cruise-elder-eight-picnic",
-			false},
+			"ozone-drill-grab-fiber-curtain-grace-pudding-thank-cruise-elder-eight-picnic", true},
 		{has_bip39_phrase,
-			"ozone/drill/grab/fiber/curtain/grace/pudding/thank/cruise/elder/eight/picnic",
-			false},
+			"ozone/drill/grab/fiber/curtain/grace/pudding/thank/cruise/elder/eight/picnic", true},
 		{has_bip39_phrase, "ozonedrillgrabfibercurtaingracepuddingthankcruiseeldereightpicnic",
 			false},
 		{has_bip39_phrase,
-			"ozone         drill grab fiber curtain grace pudding thank cruise elder eight "
+			"ozone                         drill grab fiber curtain grace pudding thank cruise "
+			"elder eight "
 			"picnic",
 			false},
 		{has_bip39_phrase, "", false},
@@ -567,13 +566,17 @@ static void test_bip39_places(void **state)
 		assert_true(asks(has_bip39_phrase, text, strlen(text)));
 		n = 0;
 		for (size_t i = 0; i < others; i++)
-			n += (size_t)sprintf(text + n, "abandon/");
+			n += (size_t)sprintf(text + n, "abandon%30s", "");
 		strcpy(text + n, phrase);
-		/* A word and what isn't between words make two. */
+		/* A word and more blanks than may stand between two make two. */
 		assert_true(asks(has_bip39_phrase, text, strlen(text)) == (2 * others + 12 <= 40));
 		memmove(text + 4, text, strlen(text) + 1);
 		memcpy(text, "the ", 4);
 		assert_true(asks(has_bip39_phrase, text, strlen(text)) == (1 + 2 * others + 12 <= 40));
+	}
+	for (int blanks = 1; blanks <= 30; blanks++) {
+		sprintf(text, "ozone%*s%s", blanks, "", phrase + strlen("ozone "));
+		assert_true(asks(has_bip39_phrase, text, strlen(text)) == (blanks <= 24));
 	}
 	memset(text, ' ', sizeof(text));
 	assert_false(asks(has_bip39_phrase, text, sizeof(text)));
