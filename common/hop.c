@@ -24,6 +24,7 @@ static const struct {
 	[HOP_ORIGIN_TIMEOUT] = {"origin_timeout", 504},
 	[HOP_ORIGIN_MALFORMED] = {"origin_malformed", 502},
 	[HOP_OVERLOADED] = {"overloaded", 503},
+	[HOP_AUDIT_UNAVAILABLE] = {"audit_unavailable", 503},
 };
 
 #define FAILURE_COUNT (sizeof(failures) / sizeof(failures[0]))

@@ -39,6 +39,7 @@ enum hop_failure {
 	HOP_ORIGIN_TIMEOUT,	 /* 504 no answer in time */
 	HOP_ORIGIN_MALFORMED,	 /* 502 the answer breaks RFC 9112 */
 	HOP_OVERLOADED,		 /* 503 out of descriptors or memory */
+	HOP_AUDIT_UNAVAILABLE,	 /* 503 the audit log can't be written */
 };
 
 /* "dns_not_found", ... static; NULL for NONE. */

@@ -82,7 +82,7 @@ static void refuse(struct session *session, enum hop_failure failure, const char
 {
 	struct worker *worker = session->worker;
 
-	if (failure != HOP_OVERLOADED)
+	if (failure != HOP_OVERLOADED && failure != HOP_AUDIT_UNAVAILABLE)
 		record_refused(worker->sink, &worker->refusals, failure, &session->peer, session->peer_port);
 	if (failure_write(channel_output(session->channel), failure, detail, true))
 		session_finish(session, SESSION_LINGER);
@@ -101,7 +101,7 @@ static void begin_exchange(struct session *session, const struct http1_head *hea
 		return;
 	}
 	if (!audit_sink_ready(session->worker->sink)) {
-		refuse(session, HOP_OVERLOADED, "the audit log can't be written");
+		refuse(session, HOP_AUDIT_UNAVAILABLE, "the audit log can't be written");
 		return;
 	}
 	session->exchange = exchange_new(session, head, &request, target);

@@ -99,6 +99,7 @@ static const char *const hop_titles[] = {
 	[HOP_ORIGIN_TIMEOUT] = "The origin did not answer in time",
 	[HOP_ORIGIN_MALFORMED] = "The origin's answer is malformed",
 	[HOP_OVERLOADED] = "The egress role has no room for this request now",
+	[HOP_AUDIT_UNAVAILABLE] = "The egress role can't write the audit log",
 };
 
 static bool refusal_is_destination(const struct refusal *refusal)
@@ -108,8 +109,13 @@ static bool refusal_is_destination(const struct refusal *refusal)
 
 static const struct refusal_kind *refusal_kind(const struct refusal *refusal)
 {
-	/* egress judges the resolved address by the same policy as pipelock judges a literal. */
-	return refusal_is_destination(refusal) ? &kinds[REFUSAL_DESTINATION] : &kinds[refusal->code];
+	/* egress judges the resolved address by the same policy as pipelock judges a literal, and may be the
+	 * first to see that the log can't be written. */
+	if (refusal_is_destination(refusal))
+		return &kinds[REFUSAL_DESTINATION];
+	if (refusal->code == REFUSAL_HOP && refusal->failure == HOP_AUDIT_UNAVAILABLE)
+		return &kinds[REFUSAL_AUDIT_UNAVAILABLE];
+	return &kinds[refusal->code];
 }
 
 const char *refusal_code_name(const struct refusal *refusal)

@@ -146,7 +146,7 @@ class TestWhoMayAsk(Case):
 
     def test_the_log_cannot_be_written(self) -> None:
         egress = self.egress(health=0)
-        self.assertFailure(egress.get(f"{PLAIN}/"), 503, "overloaded", "audit log")
+        self.assertFailure(egress.get(f"{PLAIN}/"), 503, "audit_unavailable", "audit log")
         self.assertTrue(self.origin.journal.silent)
         egress.set_health(1)
         self.assertEqual(egress.get(f"{PLAIN}/").status, 200)

@@ -341,7 +341,7 @@ static void check_failure(
 static void failures_are_answers(void **state)
 {
 	(void)state;
-	for (enum hop_failure failure = HOP_UNAUTHORIZED; failure <= HOP_OVERLOADED; failure++)
+	for (enum hop_failure failure = HOP_UNAUTHORIZED; failure <= HOP_AUDIT_UNAVAILABLE; failure++)
 		check_failure(failure, "a detail", failure % 2, "a detail");
 	check_failure(HOP_DNS_FAILED, NULL, false, NULL);
 	check_failure(HOP_DNS_FAILED, "", false, NULL);

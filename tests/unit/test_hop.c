@@ -13,7 +13,7 @@
 static void test_names_lead_back(void **state)
 {
 	(void)state;
-	for (int i = HOP_FAILURE_NONE + 1; i <= HOP_OVERLOADED; i++) {
+	for (int i = HOP_FAILURE_NONE + 1; i <= HOP_AUDIT_UNAVAILABLE; i++) {
 		const char *name = hop_failure_name((enum hop_failure)i);
 
 		assert_non_null(name);
@@ -25,7 +25,7 @@ static void test_unknown_is_none(void **state)
 {
 	(void)state;
 	assert_null(hop_failure_name(HOP_FAILURE_NONE));
-	assert_null(hop_failure_name((enum hop_failure)(HOP_OVERLOADED + 1)));
+	assert_null(hop_failure_name((enum hop_failure)(HOP_AUDIT_UNAVAILABLE + 1)));
 	assert_null(hop_failure_name((enum hop_failure) - 1));
 	assert_int_equal(hop_failure_from_name(SPAN("")), HOP_FAILURE_NONE);
 	assert_int_equal(hop_failure_from_name(SPAN("DNS_FAILED")), HOP_FAILURE_NONE);

@@ -283,7 +283,7 @@ static void test_no_code_is_a_refusal_too(void **state)
 static void test_failures_behind_the_proxy(void **state)
 {
 	(void)state;
-	for (enum hop_failure failure = HOP_UNAUTHORIZED; failure <= HOP_OVERLOADED; failure++) {
+	for (enum hop_failure failure = HOP_UNAUTHORIZED; failure <= HOP_AUDIT_UNAVAILABLE; failure++) {
 		struct refusal refusal = {.code = REFUSAL_HOP, .failure = failure};
 		bool policy = failure == HOP_DESTINATION_REFUSED;
 		unsigned status = hop_failure_status(failure);
