@@ -42,7 +42,8 @@ static const struct config_key keys[] = {
 	{.name = "hold",
 		.kind = "size",
 		.fallback = "1MiB",
-		.meaning = "A body, or a message of a WebSocket, up to this size is held whole until it was scanned; a longer one streams.",
+		.meaning = "A body, or a message of a WebSocket, up to this size is held whole until it was "
+			   "scanned; a longer one streams.",
 		SIMPLE(CONFIG_BYTES, hold_bytes, 0, 1024 * MIB)},
 	{.name = "hold_time",
 		.kind = "time",
