@@ -12,7 +12,7 @@
 #define SCAN_BUDGET_OCTET 36u
 #define SCAN_BUDGET_FEED 20000u
 
-#define SCANNER_VIEWS 8 /* that are kept */
+#define SCANNER_VIEWS 2 /* that are kept */
 
 struct views;
 
